@@ -1,0 +1,1 @@
+"""Every API handler and event consumer, one folder a bounded context."""

@@ -1,0 +1,1 @@
+"""What every context shares, and nothing of any one of them."""

@@ -1,0 +1,237 @@
+"""Verifies credentials: API keys against their hashes, tokens against the issuer's published keys."""
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+import jwt
+
+from functions.kit.clock import utc_now
+from functions.kit.database import Databases
+from functions.kit.errors import DependencyUnavailable, Forbidden, Unauthenticated
+from functions.kit.principal import Principal, Role, hash_api_key, is_api_key
+from functions.kit.stale_cache import StaleCache
+from functions.kit.tenancy import TenantDirectory, TenantSuspended
+
+_ALGORITHMS = ["RS256", "PS256", "ES256", "ES384", "EdDSA"]
+_KEY_QUERY = """
+    SELECT key_id::text, tenant_id::text, user_id, roles, active, expires_at, tenant_status, tenant_plan
+    FROM runtime.api_keys WHERE key_hash = $1
+"""
+_REFRESH_SECONDS = 300.0
+_UNKNOWN_KEY_SECONDS = 5.0
+_VERIFIED_TOKENS = 10_000
+
+
+class ApiKeys:
+    """Verifies API keys, from memory for a few seconds and while the database is away."""
+
+    def __init__(self, databases: Databases, *, fresh: float, stale: float) -> None:
+        self._databases = databases
+        self._cache: StaleCache[str, Mapping[str, Any] | None] = StaleCache(self._load, fresh=fresh, stale=stale)
+
+    async def verify(self, secret: str) -> Principal:
+        """The principal behind a key.
+
+        Raises:
+            Unauthenticated: the key is malformed, unknown, revoked or expired.
+            TenantSuspended: its tenant may not call.
+            DependencyUnavailable: the database is away and the key is not known from before.
+        """
+        if not is_api_key(secret):
+            raise Unauthenticated("the API key is not valid")
+        row = await self._cache.get(hash_api_key(secret))
+        if row is None or not row["active"] or _is_past(row["expires_at"]):
+            raise Unauthenticated("the API key is not valid")
+        if row["tenant_status"] != "active":
+            raise TenantSuspended(f"the tenant is {row['tenant_status']}")
+        return Principal(
+            subject=row["key_id"],
+            kind="api_key",
+            tenant_id=row["tenant_id"],
+            roles=frozenset(Role(role) for role in row["roles"]),
+            api_key_id=row["key_id"],
+            user_id=row["user_id"],
+            plan=row["tenant_plan"],
+        )
+
+    def forget_all(self) -> None:
+        """Ask for every key again at its next use."""
+        self._cache.forget_all()
+
+    async def _load(self, key_hash: str) -> Mapping[str, Any] | None:
+        async with self._databases.acquire() as connection:
+            row = await connection.fetchrow(_KEY_QUERY, key_hash)
+        return dict(row) if row else None
+
+
+class JwksCache:
+    """The issuer's signing keys, asked again every five minutes and when an unknown key id appears.
+
+    While the issuer is away the keys known last go on serving.
+    """
+
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+        self._http = http
+        self._url = url
+        self._cache: StaleCache[str, Mapping[str, jwt.PyJWK]] = StaleCache(
+            self._load, fresh=_REFRESH_SECONDS, stale=86_400
+        )
+        self._asked_for_unknown = 0.0
+
+    async def key(self, key_id: str) -> jwt.PyJWK:
+        """The public key of that id.
+
+        Raises:
+            Unauthenticated: the issuer has no such key.
+            DependencyUnavailable: the issuer is away and was never reached.
+        """
+        keys = await self._cache.get(self._url)
+        if key_id not in keys and time.monotonic() - self._asked_for_unknown > _UNKNOWN_KEY_SECONDS:
+            self._asked_for_unknown = time.monotonic()
+            self._cache.forget(self._url)
+            keys = await self._cache.get(self._url)
+        if key_id not in keys:
+            raise Unauthenticated("the token is signed by an unknown key")
+        return keys[key_id]
+
+    async def _load(self, url: str) -> Mapping[str, jwt.PyJWK]:
+        try:
+            async with self._http.get(url, timeout=aiohttp.ClientTimeout(total=5), allow_redirects=False) as response:
+                response.raise_for_status()
+                document = await response.json(content_type=None)
+            return {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys if key.key_id}
+        except (aiohttp.ClientError, TimeoutError, jwt.PyJWTError, ValueError, AttributeError) as error:
+            raise DependencyUnavailable(
+                "the identity provider's keys cannot be read", details={"dependency": "identity"}
+            ) from error
+
+
+class Tokens:
+    """Verifies bearer tokens (JWT, RFC 9068) of one issuer for one audience."""
+
+    def __init__(
+        self,
+        jwks: JwksCache,
+        tenants: TenantDirectory,
+        *,
+        issuer: str,
+        audience: str,
+        roles_claim: str,
+        tenant_claim: str,
+    ) -> None:
+        self._jwks = jwks
+        self._tenants = tenants
+        self._issuer = issuer
+        self._audience = audience
+        self._roles_claim = roles_claim
+        self._tenant_claim = tenant_claim
+        self._verified: OrderedDict[bytes, Mapping[str, Any]] = OrderedDict()
+
+    async def verify(self, token: str) -> Principal:
+        """The principal behind a token.
+
+        Raises:
+            Unauthenticated: the token is malformed, expired, of another issuer or for another audience.
+            Forbidden: its tenant does not exist or may not call.
+            DependencyUnavailable: the issuer's keys or the database are away and not known from before.
+        """
+        claims = await self._claims(token)
+        tenant_id = claims.get(self._tenant_claim) or None
+        roles = _roles(claims.get(self._roles_claim))
+        plan = await self._plan_of(str(tenant_id)) if tenant_id else None
+        if tenant_id is None and Role.SUPERADMIN not in roles:
+            raise Forbidden("the token names no tenant")
+        subject = str(claims["sub"])
+        is_service = claims.get("client_id") == subject
+        return Principal(
+            subject=subject,
+            kind="service" if is_service else "user",
+            tenant_id=str(tenant_id) if tenant_id else None,
+            roles=roles,
+            user_id=None if is_service else subject,
+            plan=plan,
+        )
+
+    async def _plan_of(self, tenant_id: str) -> str:
+        tenant = await self._tenants.find(tenant_id)
+        if tenant is None:
+            raise Forbidden("the token's tenant does not exist")
+        if tenant.status != "active":
+            raise TenantSuspended(f"the tenant is {tenant.status}")
+        return tenant.plan
+
+    async def _claims(self, token: str) -> Mapping[str, Any]:
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._verified.get(digest)
+        if known is not None and known["exp"] > time.time():
+            return known
+        claims = await self._decode(token)
+        self._verified[digest] = claims
+        while len(self._verified) > _VERIFIED_TOKENS:
+            self._verified.popitem(last=False)
+        return claims
+
+    async def _decode(self, token: str) -> Mapping[str, Any]:
+        if not self._issuer:
+            raise Unauthenticated("tokens are not accepted here")
+        try:
+            header = jwt.get_unverified_header(token)
+            key = await self._jwks.key(str(header.get("kid", "")))
+            claims: Mapping[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=_ALGORITHMS,
+                audience=self._audience,
+                issuer=self._issuer,
+                options={"require": ["exp", "sub", "iss", "aud"], "verify_iat": False},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise Unauthenticated("the token has expired") from error
+        except (jwt.PyJWTError, ValueError) as error:
+            raise Unauthenticated("the token is not valid") from error
+        return claims
+
+
+class Authenticator:
+    """Turns a request's credential into a principal."""
+
+    def __init__(self, api_keys: ApiKeys, tokens: Tokens) -> None:
+        self._api_keys = api_keys
+        self._tokens = tokens
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        """The caller behind `Authorization: Bearer …` or `x-api-key`.
+
+        Raises:
+            Unauthenticated: there is no credential, or it is not valid.
+            Forbidden: the credential is valid and its tenant may not call.
+            DependencyUnavailable: what verifies it is away.
+        """
+        scheme, _, credential = headers.get("authorization", "").partition(" ")
+        credential = credential.strip()
+        if scheme and scheme.lower() != "bearer":
+            raise Unauthenticated("the Authorization header must be a Bearer credential")
+        credential = credential or headers.get("x-api-key", "").strip()
+        if not credential or not credential.isascii():
+            raise Unauthenticated("a credential is required")
+        if credential.count(".") == 2:
+            return await self._tokens.verify(credential)
+        return await self._api_keys.verify(credential)
+
+    def forget_all(self) -> None:
+        """Ask for every API key again at its next use: one was revoked or changed."""
+        self._api_keys.forget_all()
+
+
+def _roles(claim: object) -> frozenset[Role]:
+    names = claim if isinstance(claim, list) else str(claim or "").split()
+    return frozenset(Role(name) for name in names if name in set(Role))
+
+
+def _is_past(moment: datetime | None) -> bool:
+    return moment is not None and moment <= utc_now()

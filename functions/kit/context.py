@@ -1,0 +1,57 @@
+"""Who asks, for which tenant, under which request id: carried beside the call, not through it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+from functions.kit.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """What every log line, event and answer of a request is labelled with."""
+
+    request_id: str = ""
+    traceparent: str = ""
+    platform_id: str = "dcoder"
+    principal: Principal | None = None
+
+    @property
+    def tenant_id(self) -> str | None:
+        """The tenant of the verified credential."""
+        return self.principal.tenant_id if self.principal else None
+
+    @property
+    def user_id(self) -> str | None:
+        """The user of the verified credential, if a person is behind it."""
+        return self.principal.user_id if self.principal else None
+
+    @property
+    def trace_id(self) -> str:
+        """The W3C trace id: 32 hex digits, or empty."""
+        parts = self.traceparent.split("-")
+        return parts[1] if len(parts) == 4 else ""
+
+
+_context: ContextVar[RequestContext] = ContextVar("dcoder_request", default=RequestContext())
+
+
+def current() -> RequestContext:
+    """The context of the request being served, or an empty one outside any."""
+    return _context.get()
+
+
+@contextmanager
+def serving(context: RequestContext) -> Iterator[None]:
+    """Make `context` the current one within the block."""
+    token = _context.set(context)
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def identify(principal: Principal) -> None:
+    """Record who the current request turned out to be from."""
+    _context.set(replace(_context.get(), principal=principal))

@@ -1,0 +1,27 @@
+"""Opaque keyset cursors: the sort key of the last row, signed by nothing because it grants nothing."""
+
+import base64
+import binascii
+import json
+
+from functions.kit.errors import InvalidRequest
+
+
+def encode_cursor(*key: str | int) -> str:
+    """The cursor after the row with this sort key."""
+    return base64.urlsafe_b64encode(json.dumps(key, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> tuple[str | int, ...]:
+    """The sort key in a cursor.
+
+    Raises:
+        InvalidRequest: the text is not a cursor of this listing.
+    """
+    try:
+        key = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, UnicodeError) as error:
+        raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"}) from error
+    if not isinstance(key, list) or [type(part) for part in key] != list(kinds):
+        raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"})
+    return tuple(key)

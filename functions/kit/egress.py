@@ -1,0 +1,140 @@
+"""Where outgoing calls may go: an allow-list of hosts, and no address inside our own network.
+
+Guards against server-side request forgery (OWASP SSRF Prevention Cheat Sheet): the address that was resolved
+is the one that is checked and connected to, so a second answer of the name server cannot slip past.
+"""
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from functions.kit.errors import InvalidRequest
+
+PROVIDER_HOSTS: dict[str, tuple[str, ...]] = {
+    "openai": (r"api\.openai\.com", r"[a-z]{2}\.api\.openai\.com"),
+    "anthropic": (r"api\.anthropic\.com",),
+    "google": (r"generativelanguage\.googleapis\.com",),
+    "vertex": (
+        r"aiplatform\.googleapis\.com",
+        r"[a-z0-9-]{1,40}-aiplatform\.googleapis\.com",
+        r"oauth2\.googleapis\.com",
+    ),
+    "groq": (r"api\.groq\.com",),
+}
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+
+
+class EgressDenied(InvalidRequest):
+    """The address is not one the platform calls."""
+
+    code = "egress_denied"
+
+
+class EgressPolicy:
+    """What may be called.
+
+    Args:
+        allow: `host:port` pairs that the operator allows besides the providers' own hosts. They may be inside
+            our network and may speak plain HTTP: the operator vouches for them.
+    """
+
+    def __init__(self, allow: Iterable[str] = ()) -> None:
+        self._vouched = frozenset(_pair(entry) for entry in allow if entry.strip())
+
+    @classmethod
+    def of(cls, setting: str) -> "EgressPolicy":
+        """The policy of a comma-separated setting."""
+        return cls(setting.split(","))
+
+    def check_url(self, url: str, kind: str) -> None:
+        """Let an address of a provider of this kind through.
+
+        Raises:
+            EgressDenied: scheme, host or port is not allowed, or the URL carries credentials or a fragment.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = (parts.hostname or "").rstrip(".").lower(), parts.port or _default_port(parts.scheme)
+        except ValueError as error:
+            raise EgressDenied("baseUrl is not a URL") from error
+        if not host or parts.username or parts.password or parts.fragment or parts.query or _has_control(url):
+            raise EgressDenied("baseUrl must be a plain URL without credentials, query or fragment")
+        if (host, port) in self._vouched and parts.scheme in {"http", "https"}:
+            return
+        if parts.scheme == "https" and port == 443 and any(re.fullmatch(p, host) for p in PROVIDER_HOSTS.get(kind, ())):
+            return
+        raise EgressDenied(f"{host}:{port} is not an allowed address for {kind}", details={"host": host, "port": port})
+
+    def vouches_for(self, host: str, port: int) -> bool:
+        """Whether the operator allowed exactly this pair, private address or not."""
+        return (host.rstrip(".").lower(), port) in self._vouched
+
+    def resolver(self) -> "GuardedResolver":
+        """A resolver for aiohttp that gives only addresses that may be called."""
+        return GuardedResolver(self)
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves names and drops addresses that are not public, unless the operator vouches for the pair."""
+
+    def __init__(self, policy: EgressPolicy) -> None:
+        self._policy = policy
+        self._resolver = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of a host that may be called.
+
+        Raises:
+            OSError: there is none.
+        """
+        found = await self._resolver.resolve(host, port, family)
+        if self._policy.vouches_for(host, port):
+            return found
+        public = [result for result in found if is_public(result["host"])]
+        if not public:
+            raise OSError(f"{host} resolves to no public address")
+        return public
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+        await self._resolver.close()
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is on the public Internet.
+
+    Addresses that wrap an IPv4 one (mapped, 6to4, Teredo, NAT64) are judged by what they wrap.
+    """
+    ip = ipaddress.ip_address(address.split("%", 1)[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip in _LOCAL_NAT64:
+            return False
+        if ip in _NAT64:
+            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+        wrapped = ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
+        if wrapped:
+            return is_public(str(wrapped))
+    return ip.is_global and not ip.is_multicast
+
+
+def _pair(entry: str) -> tuple[str, int]:
+    host, separator, port = entry.strip().rpartition(":")
+    if not separator or not port.isdigit():
+        raise ValueError(f"DCODER_EGRESS_ALLOW: {entry.strip()!r} is not host:port")
+    return host.strip("[]").rstrip(".").lower(), int(port)
+
+
+def _default_port(scheme: str) -> int:
+    return 443 if scheme == "https" else 80
+
+
+def _has_control(text: str) -> bool:
+    return any(ord(character) <= 0x20 or ord(character) == 0x7F for character in text)

@@ -1,0 +1,97 @@
+"""Turns any exception into the error a caller should meet, and an error into its answer."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import asyncpg
+import orjson
+import redis.exceptions
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from functions.kit.errors import (
+    DcoderError,
+    DependencyUnavailable,
+    Forbidden,
+    Internal,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    Unauthenticated,
+    Unprocessable,
+)
+
+_BY_STATUS: dict[int, type[DcoderError]] = {
+    kind.status: kind
+    for kind in (InvalidRequest, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, PayloadTooLarge, Unprocessable)
+}
+_POSTGRES_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InternalClientError,
+)
+_MOST_ISSUES = 20
+
+
+def as_dcoder_error(error: BaseException) -> DcoderError:
+    """The error that the caller should meet; what we did not foresee becomes Internal."""
+    if isinstance(error, DcoderError):
+        return error
+    if isinstance(error, RequestValidationError):
+        return _validation(error)
+    if isinstance(error, HTTPException):
+        return _BY_STATUS.get(error.status_code, Internal)(str(error.detail))
+    if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError):
+        return _away("redis")
+    if isinstance(error, _POSTGRES_AWAY):
+        return _away("postgres")
+    if isinstance(error, TimeoutError | asyncio.TimeoutError | ConnectionError | aiohttp.ClientError):
+        return _away("network")
+    return Internal("something went wrong on our side")
+
+
+def envelope(error: DcoderError) -> dict[str, Any]:
+    """The error envelope, the same for every API."""
+    return {"error": {"code": error.code, "message": error.message, "details": error.details}}
+
+
+def error_headers(error: DcoderError) -> dict[str, str]:
+    """Headers that belong to an error's answer."""
+    headers = {}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(max(1, round(error.retry_after)))
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return headers
+
+
+def error_response(error: DcoderError, body: Mapping[str, Any] | None = None) -> Response:
+    """The answer that an error becomes."""
+    return Response(
+        orjson.dumps(body or envelope(error), default=str),
+        status_code=error.status,
+        headers=error_headers(error),
+        media_type="application/json",
+    )
+
+
+def _away(dependency: str) -> DependencyUnavailable:
+    return DependencyUnavailable(f"{dependency} is not available", details={"dependency": dependency})
+
+
+def _validation(error: RequestValidationError) -> DcoderError:
+    issues = error.errors()
+    if any(issue["type"] == "json_invalid" for issue in issues):
+        return InvalidRequest("the body is not valid JSON")
+    # `input` is left out: it may be a secret.
+    named = [
+        {"field": ".".join(str(part) for part in issue["loc"]), "problem": issue["msg"]}
+        for issue in issues[:_MOST_ISSUES]
+    ]
+    return Unprocessable("the request does not match the schema", details={"issues": named})

@@ -1,0 +1,107 @@
+"""`Idempotency-Key` with Stripe's semantics: the first answer is the answer, for 24 hours.
+
+A key is claimed before the handler runs, completed in the transaction that makes its fact true, and given up
+when nothing happened. See docs.stripe.com/api/idempotent_requests.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.kit.database import Databases, connection
+from functions.kit.errors import IdempotencyInProgress, IdempotencyMismatch, InvalidRequest
+from functions.kit.principal import Principal
+
+HEADER = "idempotency-key"
+REPLAYED = "idempotent-replayed"
+_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_LONGEST = 255
+# Answers that a retry may turn into something better: nothing is stored for them.
+_NOT_KEPT = frozenset({400, 401, 403, 408, 409, 413, 422, 429})
+
+# A claim whose process died is free again when its lock runs out; one of yesterday is forgotten.
+_CLAIM = """
+    INSERT INTO idempotency_keys AS k (scope, key, fingerprint, state, created_at, locked_until)
+    VALUES ($1, $2, $3, 'running', now(), now() + interval '2 minutes')
+    ON CONFLICT (scope, key) DO UPDATE
+        SET fingerprint = excluded.fingerprint, state = 'running', status = NULL, body = NULL, content_type = NULL,
+            created_at = now(), locked_until = excluded.locked_until
+        WHERE k.created_at < now() - interval '24 hours'
+           OR (k.state = 'running' AND k.locked_until < now() AND k.fingerprint = excluded.fingerprint)
+    RETURNING true
+"""
+_READ = "SELECT fingerprint, state, status, body, content_type FROM idempotency_keys WHERE scope = $1 AND key = $2"
+_COMPLETE = """
+    UPDATE idempotency_keys SET state = 'done', status = $3, body = $4, content_type = $5
+    WHERE scope = $1 AND key = $2
+"""
+_GIVE_UP = "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND state = 'running'"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A key held by the request being served."""
+
+    scope: str
+    key: str
+
+
+class Idempotency:
+    """Claims, completes and gives up keys in the platform database."""
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+
+    async def claim(self, request: Request, principal: Principal | None) -> Claim | Response | None:
+        """Claim the request's key.
+
+        Returns:
+            the claim; or the stored answer when the key is done; or None without a key.
+
+        Raises:
+            InvalidRequest: the key is empty or too long.
+            IdempotencyMismatch: the key was used with other parameters.
+            IdempotencyInProgress: its first request is still running.
+        """
+        key = request.headers.get(HEADER)
+        if key is None or request.method not in _METHODS:
+            return None
+        if not 0 < len(key) <= _LONGEST:
+            raise InvalidRequest(f"Idempotency-Key must be 1 to {_LONGEST} characters")
+        owner = (principal.tenant_id or principal.subject) if principal else "public"
+        claim = Claim(f"{owner}:{request.method}:{request.url.path}", key)
+        fingerprint = hashlib.sha256(request.url.query.encode() + b"\0" + await request.body()).digest()
+        async with self._databases.acquire() as session:
+            if await session.fetchval(_CLAIM, claim.scope, key, fingerprint):
+                return claim
+            row = await session.fetchrow(_READ, claim.scope, key)
+        if row is None:
+            raise IdempotencyInProgress("a request with this Idempotency-Key has just ended; try again", retry_after=1)
+        if bytes(row["fingerprint"]) != fingerprint:
+            raise IdempotencyMismatch("this Idempotency-Key was used with other parameters")
+        if row["state"] != "done":
+            raise IdempotencyInProgress("a request with this Idempotency-Key is still running", retry_after=1)
+        answer = Response(bytes(row["body"]), status_code=row["status"], media_type=row["content_type"])
+        answer.headers[REPLAYED] = "true"
+        return answer
+
+    async def complete(self, claim: Claim, answer: Response) -> None:
+        """Store the answer in the current unit of work, so that it is kept exactly if the fact is."""
+        content_type = MutableHeaders(raw=answer.raw_headers).get("content-type")
+        await (await connection()).execute(
+            _COMPLETE, claim.scope, claim.key, answer.status_code, bytes(answer.body), content_type
+        )
+
+    async def settle_failure(self, claim: Claim, answer: Response) -> None:
+        """After a rollback: keep an answer that will not change, or free the key for a retry."""
+        async with self._databases.acquire() as session:
+            if answer.status_code >= 500 or answer.status_code in _NOT_KEPT:
+                await session.execute(_GIVE_UP, claim.scope, claim.key)
+            else:
+                content_type = answer.headers.get("content-type")
+                await session.execute(
+                    _COMPLETE, claim.scope, claim.key, answer.status_code, bytes(answer.body), content_type
+                )

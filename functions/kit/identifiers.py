@@ -1,0 +1,17 @@
+"""Identifiers: UUIDv7 (RFC 9562), so that rows sort by the time they were made."""
+
+import re
+
+from uuid_utils import uuid7
+
+_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
+
+
+def new_id() -> str:
+    """A new UUIDv7 as text."""
+    return str(uuid7())
+
+
+def is_request_id(text: str) -> bool:
+    """Whether a client's request id may be kept: 1 to 128 of letters, digits, dot, underscore, hyphen."""
+    return _REQUEST_ID.match(text) is not None

@@ -1,0 +1,104 @@
+"""The route of every API: authenticates, authorises, replays or claims, and makes the request one unit of work."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, cast
+
+from fastapi import APIRouter, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.responses import StreamingResponse
+
+from functions.kit.authorisation import PUBLIC, Requirement, authorise
+from functions.kit.context import identify
+from functions.kit.database import UnitOfWork
+from functions.kit.errors import Forbidden, Internal
+from functions.kit.failures import as_dcoder_error, error_response
+from functions.kit.idempotency import Claim
+from functions.kit.principal import Principal
+from functions.kit.runtime import Runtime
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class KitRoute(APIRoute):
+    """A FastAPI route that refuses to exist without a requirement."""
+
+    def get_route_handler(self) -> Handler:
+        """FastAPI's handler, wrapped."""
+        return _handler(super().get_route_handler(), self.requirement().action)
+
+    def requirement(self) -> Requirement:
+        """What a caller needs.
+
+        Raises:
+            TypeError: the route declares none.
+        """
+        found = list(_requirements(self.dependant))
+        if len(found) != 1:
+            raise TypeError(f"{self.path}: a route needs exactly one require(…), this one has {len(found)}")
+        return found[0]
+
+
+def api_router() -> APIRouter:
+    """A router whose routes are the kit's."""
+    return APIRouter(route_class=KitRoute)
+
+
+def _requirements(dependant: Dependant) -> Sequence[Requirement]:
+    return [d.call for d in dependant.dependencies if isinstance(d.call, Requirement)]
+
+
+def _handler(handle: Handler, action: str) -> Handler:
+    async def serve(request: Request) -> Response:
+        runtime: Runtime = request.app.state.runtime
+        principal = None
+        if action != PUBLIC:
+            principal = await _admit(request, runtime, action)
+        claim = await runtime.idempotency.claim(request, principal)
+        if isinstance(claim, Response):
+            return claim
+        if claim is None:
+            async with UnitOfWork(runtime.databases) as uow:
+                return _settled(uow, await handle(request))
+        return await _claimed(runtime, request, handle, claim)
+
+    return serve
+
+
+async def _admit(request: Request, runtime: Runtime, action: str) -> Principal:
+    principal = await runtime.authenticator.authenticate(request.headers)
+    identify(principal)
+    named = request.headers.get("x-tenant-id")
+    if named is not None and named != principal.tenant_id and not principal.is_superadmin:
+        raise Forbidden("X-Tenant-Id is not the credential's tenant")
+    authorise(principal, action, request.path_params.get("tenantId"))
+    return principal
+
+
+def _settled(uow: UnitOfWork, answer: Response) -> Response:
+    if answer.status_code >= 400:
+        uow.abandon()
+    return answer
+
+
+async def _claimed(runtime: Runtime, request: Request, handle: Handler, claim: Claim) -> Response:
+    """Serve under a claimed Idempotency-Key: its record commits with the fact, or is settled after the rollback."""
+    try:
+        async with UnitOfWork(runtime.databases) as uow:
+            answer = _settled(uow, await handle(request))
+            if isinstance(answer, StreamingResponse):
+                raise Internal("a streamed answer cannot be replayed")
+            if answer.status_code < 400:
+                await runtime.idempotency.complete(claim, answer)
+                return answer
+    except BaseException as error:
+        known = as_dcoder_error(error)
+        await runtime.idempotency.settle_failure(claim, error_response(known))
+        raise
+    await runtime.idempotency.settle_failure(claim, answer)
+    return answer
+
+
+def requirement_of(route: object) -> Requirement:
+    """The requirement of a route, for tests and generated documents."""
+    return cast("KitRoute", route).requirement()

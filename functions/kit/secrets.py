@@ -1,0 +1,176 @@
+"""Envelope encryption: a data key per tenant, wrapped by a key-encryption key that can rotate."""
+
+import base64
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from functions.kit.errors import DependencyUnavailable, Internal
+
+_NONCE_BYTES = 12
+_KEY_BITS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A data key under a key-encryption key; only the key-management service can open it."""
+
+    kek_id: str
+    wrapped: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """A tenant's data key in the clear, in memory only."""
+
+    version: int
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a secret is stored. It is authenticated, so a ciphertext moved elsewhere does not open."""
+
+    tenant_id: str
+    table: str
+    row: str
+    column: str
+
+    def associated_data(self) -> bytes:
+        """`tenant|table|row|column`, AES-GCM's associated data."""
+        return f"{self.tenant_id}|{self.table}|{self.row}|{self.column}".encode()
+
+
+class KeyManagement(Protocol):
+    """The service that keeps key-encryption keys: a file locally, a cloud KMS or Vault in a cluster."""
+
+    async def wrap(self, data_key: bytes, tenant_id: str) -> WrappedKey:
+        """Wrap a data key under the active key-encryption key."""
+        ...
+
+    async def unwrap(self, wrapped: WrappedKey, tenant_id: str) -> bytes:
+        """Open a wrapped data key, whichever key-encryption key it is under."""
+        ...
+
+
+class DataKeys(Protocol):
+    """The tenants' data keys."""
+
+    async def active(self, tenant_id: str) -> DataKey:
+        """The key that new secrets are encrypted with."""
+        ...
+
+    async def version(self, tenant_id: str, version: int) -> DataKey:
+        """The key of a version, for secrets encrypted earlier."""
+        ...
+
+
+def new_data_key() -> bytes:
+    """256 random bits."""
+    return AESGCM.generate_key(_KEY_BITS)
+
+
+class FileKeyManagement:
+    """Key-encryption keys in a JSON file: `{"active": id, "keys": {id: base64}}`, readable by its owner alone.
+
+    The file is read at each use (it is small and in the page cache), so a rotation is seen at once.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    async def wrap(self, data_key: bytes, tenant_id: str) -> WrappedKey:
+        """Wrap under the active key; the tenant is authenticated with it."""
+        active, keys = self._read()
+        return WrappedKey(active, _seal(keys[active], data_key, tenant_id.encode()))
+
+    async def unwrap(self, wrapped: WrappedKey, tenant_id: str) -> bytes:
+        """Open with the key that wrapped it.
+
+        Raises:
+            Internal: the key-encryption key is gone or the bytes were changed.
+        """
+        _, keys = self._read()
+        if wrapped.kek_id not in keys:
+            raise Internal(f"key-encryption key {wrapped.kek_id} is not in the key file")
+        return _open(keys[wrapped.kek_id], wrapped.wrapped, tenant_id.encode())
+
+    def _read(self) -> tuple[str, dict[str, bytes]]:
+        if self._path is None:
+            raise Internal("no key file is set (DCODER_KEK_FILE)")
+        try:
+            document = json.loads(self._path.read_text())
+        except OSError as error:
+            raise DependencyUnavailable("the key file cannot be read", details={"dependency": "keys"}) from error
+        return document["active"], {name: base64.b64decode(key) for name, key in document["keys"].items()}
+
+
+def create_key_file(path: Path) -> None:
+    """Make a key file with one fresh key; an existing one is left alone."""
+    if not path.exists():
+        _write_keys(path, "kek-1", {"kek-1": new_data_key()})
+
+
+def rotate_key_file(path: Path) -> str:
+    """Add a fresh key and make it the active one; older keys stay, to open what they wrapped.
+
+    Returns:
+        the new key's id.
+    """
+    document = json.loads(path.read_text())
+    keys = {name: base64.b64decode(key) for name, key in document["keys"].items()}
+    name = f"kek-{len(keys) + 1}"
+    _write_keys(path, name, {**keys, name: new_data_key()})
+    return name
+
+
+def _write_keys(path: Path, active: str, keys: dict[str, bytes]) -> None:
+    document = {"active": active, "keys": {name: base64.b64encode(key).decode() for name, key in keys.items()}}
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(document, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+class SecretBox:
+    """Encrypts and opens a tenant's secrets, each bound to the place it is stored at.
+
+    A ciphertext is the key's version (4 bytes, big endian), the nonce (12 bytes) and AES-256-GCM's output.
+    """
+
+    def __init__(self, keys: DataKeys) -> None:
+        self._keys = keys
+
+    async def encrypt(self, place: Place, secret: bytes) -> bytes:
+        """Encrypt under the tenant's active data key."""
+        key = await self._keys.active(place.tenant_id)
+        return key.version.to_bytes(4, "big") + _seal(key.key, secret, place.associated_data())
+
+    async def decrypt(self, place: Place, ciphertext: bytes) -> bytes:
+        """Open a secret stored at `place`.
+
+        Raises:
+            Internal: the ciphertext was changed, or belongs to another place.
+        """
+        key = await self._keys.version(place.tenant_id, int.from_bytes(ciphertext[:4], "big"))
+        return _open(key.key, ciphertext[4:], place.associated_data())
+
+
+def _seal(key: bytes, plaintext: bytes, associated: bytes) -> bytes:
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, plaintext, associated)
+
+
+def _open(key: bytes, ciphertext: bytes, associated: bytes) -> bytes:
+    try:
+        return AESGCM(key).decrypt(ciphertext[:_NONCE_BYTES], ciphertext[_NONCE_BYTES:], associated)
+    except (InvalidTag, ValueError) as error:
+        raise Internal("a secret does not open: it was changed or belongs elsewhere") from error

@@ -1,0 +1,58 @@
+"""Runs one function as a process of its own: `python -m functions.kit.serve NAME`, listening on `$PORT`.
+
+This is Knative's container contract: plain HTTP on `$PORT`, probes on `/health/*`, SIGTERM drains.
+"""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import uvicorn
+
+from functions.kit.catalogue import load_catalogue
+from functions.kit.logs import configure_logging
+from functions.kit.settings import load_settings
+from functions.kit.telemetry import configure_tracing
+
+
+def load_app(name: str) -> Any:
+    """The ASGI app of a function of the catalogue."""
+    function = load_catalogue().by_name(name)
+    if function.kind == "event":
+        from functions.kit.eventing import event_app
+
+        return event_app(function)
+    return importlib.import_module(function.module).app
+
+
+def run(app: Any, *, service: str, host: str = "0.0.0.0", port: int) -> None:  # noqa: S104 - a container's contract
+    """Serve an app until SIGTERM, then let open requests and streams finish."""
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    configure_tracing(service, settings.platform_id, settings.otlp_endpoint)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+        timeout_keep_alive=75,
+        backlog=2048,
+    )
+
+
+def main() -> None:
+    """Command line."""
+    if len(sys.argv) != 2:
+        names = ", ".join(function.name for function in load_catalogue())
+        raise SystemExit(f"usage: python -m functions.kit.serve NAME, one of: {names}")
+    run(load_app(sys.argv[1]), service=sys.argv[1], port=int(os.environ.get("PORT", "8080")))
+
+
+if __name__ == "__main__":
+    main()

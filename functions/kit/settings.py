@@ -1,0 +1,94 @@
+"""Settings in three layers: the platform's defaults (here), the environment, the tenant's overrides.
+
+Only a context's `wiring.py` and the programs in `local/` and `stateful/` read them.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from functions.kit.models import ApiModel
+
+
+class Settings(BaseSettings):
+    """The platform's settings, read from `DCODER_…` variables."""
+
+    model_config = SettingsConfigDict(env_prefix="DCODER_", extra="ignore", env_ignore_empty=True)
+
+    environment: Literal["embedded", "compose", "cluster"] = Field("embedded", description="Where the platform runs.")
+    platform_id: str = Field("dcoder", description="Name of this installation, a label on events and telemetry.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    database_url: SecretStr = Field(
+        SecretStr("postgresql://dcoder_platform@127.0.0.1:5432/platform"),
+        description="Postgres address of the functions' role and the platform database.",
+    )
+    database_admin_url: SecretStr | None = Field(
+        None, description="Postgres address of the provisioning role; only provisioning and migrations have it."
+    )
+    database_pool_size: int = Field(8, ge=1, le=100, description="Connections per database and process.")
+    database_pools: int = Field(32, ge=1, description="Databases a process keeps connections to, least used dropped.")
+    database_timeout_seconds: float = Field(10.0, gt=0, description="Longest statement and longest wait for one.")
+
+    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis address.")
+    redis_timeout_seconds: float = Field(2.0, gt=0, description="Longest Redis command and connect.")
+    nats_url: SecretStr = Field(SecretStr("nats://127.0.0.1:4222"), description="NATS addresses, comma separated.")
+
+    s3_endpoint: str = Field("", description="S3 endpoint; empty means the cloud's own.")
+    s3_access_key: SecretStr | None = Field(None, description="S3 access key id.")
+    s3_secret_key: SecretStr | None = Field(None, description="S3 secret access key.")
+    s3_bucket: str = Field("documents", description="Bucket of documents; keys begin with the tenant.")
+
+    oidc_issuer: str = Field("", description="Issuer that tokens must name; empty refuses all tokens.")
+    oidc_jwks_url: str = Field("", description="Where the issuer publishes its keys.")
+    oidc_audience: str = Field("https://api.dcoder.local", description="Audience that tokens must name.")
+    oidc_roles_claim: str = Field("roles", description="Claim that lists the roles.")
+    oidc_tenant_claim: str = Field("tenant_id", description="Claim that names the tenant.")
+
+    api_key_cache_seconds: float = Field(5.0, ge=0, description="How long a verified API key is trusted unasked.")
+    api_key_stale_seconds: float = Field(
+        3600.0, ge=0, description="How long a verified API key is still honoured while the database is away."
+    )
+
+    kek_file: Path | None = Field(None, description="File with the key-encryption keys.")
+    egress_allow: str = Field("", description="Extra `host:port` pairs that outgoing calls may reach, comma separated.")
+
+    function_url: str = Field(
+        "http://127.0.0.1:8103/fn/{name}", description="Where the dispatcher reaches event function `{name}`."
+    )
+    edge_dir: Path | None = Field(None, description="Folder of the embedded edge; empty where Kong is the edge.")
+    spool_dir: Path = Field(Path("/tmp/dcoder-spool"), description="Usage records wait here while Redis is away.")  # noqa: S108
+
+    otlp_endpoint: str = Field("", description="OTLP/HTTP endpoint of the collector; empty sends no traces.")
+    drain_seconds: float = Field(30.0, ge=0, description="Longest wait for open requests after SIGTERM.")
+
+
+class TenantSettings(ApiModel):
+    """What a tenant may override; unset fields take the platform's value."""
+
+    semantic_cache: bool = Field(True, description="Answer alike questions from the cache.")
+    cache_similarity: float = Field(
+        0.95, ge=0.5, le=1.0, description="Least cosine similarity of a question that may share an answer."
+    )
+    cache_ttl_seconds: int = Field(
+        86_400, ge=0, le=2_592_000, description="Seconds a cached answer lives; 0 turns the cache off."
+    )
+
+    @classmethod
+    def of(cls, overrides: dict[str, Any]) -> "TenantSettings":
+        """The platform's defaults under a tenant's stored overrides; keys of other versions are ignored."""
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        return cls.model_validate({key: value for key, value in overrides.items() if key in known})
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """The process's settings.
+
+    Raises:
+        pydantic.ValidationError: a variable has a wrong value; the message names it.
+    """
+    return Settings()

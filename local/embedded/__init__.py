@@ -1,0 +1,1 @@
+"""Real servers as processes from packages, no Docker."""

@@ -1,0 +1,1 @@
+"""The acceptance criteria as runnable stories."""

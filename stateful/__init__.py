@@ -1,0 +1,1 @@
+"""What remembers: one folder per thing, with its configuration, schema, workers and runbook."""

@@ -1,0 +1,1 @@
+"""The event bus: streams, the dispatcher that drives event functions, and the outbox relay."""

@@ -1,0 +1,1 @@
+"""Postgres: schema histories and how they are applied."""
