@@ -54,7 +54,7 @@ class Requirement:
 
 
 def require(action: str) -> Any:
-    """The dependency that guards a route: `Annotated[Principal, require("usage:read")]` or in `dependencies=[…]`.
+    """What guards a route and gives it its principal, as an annotation or in `dependencies`.
 
     Raises:
         KeyError: no policy names the action.

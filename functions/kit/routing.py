@@ -6,7 +6,6 @@ from typing import Any, cast
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from starlette.responses import StreamingResponse
 
 from functions.kit.authorisation import PUBLIC, Requirement, authorise
 from functions.kit.context import identify
@@ -16,6 +15,7 @@ from functions.kit.failures import as_dcoder_error, error_response
 from functions.kit.idempotency import Claim
 from functions.kit.principal import Principal
 from functions.kit.runtime import Runtime
+from functions.kit.sse import EventStream
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -86,7 +86,7 @@ async def _claimed(runtime: Runtime, request: Request, handle: Handler, claim: C
     try:
         async with UnitOfWork(runtime.databases) as uow:
             answer = _settled(uow, await handle(request))
-            if isinstance(answer, StreamingResponse):
+            if isinstance(answer, EventStream):
                 raise Internal("a streamed answer cannot be replayed")
             if answer.status_code < 400:
                 await runtime.idempotency.complete(claim, answer)

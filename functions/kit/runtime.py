@@ -77,6 +77,11 @@ class Runtime:
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Something about a tenant changed: ask for it and for the API keys again at their next use."""
+        self.tenants.forget(tenant_id)
+        self.authenticator.forget_all()
+
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception():

@@ -1,0 +1,49 @@
+"""Reads request bodies: parsed once, checked, and kept as they came so that nothing of them is lost on the way."""
+
+from typing import Any
+
+import orjson
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from functions.kit.errors import InvalidRequest, Unprocessable
+
+
+async def read_body(request: Request, schema: type[BaseModel]) -> dict[str, Any]:
+    """The body as an object that the schema accepts.
+
+    Raises:
+        InvalidRequest: it is not JSON.
+        RequestValidationError: it breaks the schema.
+    """
+    try:
+        body = orjson.loads(await request.body())
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest("the body is not valid JSON") from error
+    if not isinstance(body, dict):
+        raise Unprocessable("the body must be an object")
+    try:
+        schema.model_validate(body)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_url=False, include_context=False)) from error
+    return body
+
+
+def documented(schema: type[BaseModel]) -> dict[str, Any]:
+    """The OpenAPI fragment for a route that reads its body with `read_body`."""
+    content = {"application/json": {"schema": schema.model_json_schema(ref_template="#/components/schemas/{model}")}}
+    definitions = content["application/json"]["schema"].pop("$defs", {})
+    inlined = _inline(content, definitions)
+    return {"requestBody": {"required": True, "content": inlined}}
+
+
+def _inline(node: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(node, dict):
+        name = str(node.get("$ref", "")).rpartition("/")[2]
+        if name in definitions:
+            return _inline(definitions[name], definitions)
+        return {key: _inline(value, definitions) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_inline(item, definitions) for item in node]
+    return node

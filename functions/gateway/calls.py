@@ -1,0 +1,27 @@
+"""What every LLM endpoint does first: find out on whose behalf it calls."""
+
+from fastapi import Request
+
+from functions.gateway.core.models import Caller
+from functions.gateway.wiring import Gateway
+from functions.kit.context import current
+from functions.kit.errors import Forbidden, InvalidRequest
+from functions.kit.principal import Principal
+
+
+async def caller_of(request: Request, principal: Principal) -> Caller:
+    """The tenant that is called for; a superadmin names it in `X-Tenant-Id`.
+
+    Raises:
+        InvalidRequest: a superadmin named none.
+        Forbidden: there is no such tenant, or it may not call.
+    """
+    gateway: Gateway = request.app.state.wiring
+    tenant_id = principal.tenant_id or request.headers.get("x-tenant-id")
+    if tenant_id is None:
+        raise InvalidRequest("name the tenant in X-Tenant-Id")
+    tenant = await gateway.tenants.find(tenant_id)
+    if tenant is None:
+        raise Forbidden("there is no such tenant")
+    tenant.ensure_active()
+    return Caller(tenant.id, principal.api_key_id, principal.user_id, current().request_id, tenant.settings)

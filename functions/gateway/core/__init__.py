@@ -1,0 +1,1 @@
+"""The gateway's rules, free of frameworks and drivers."""

@@ -1,0 +1,62 @@
+"""Embeddings: for callers, and for the cache's own question."""
+
+import struct
+import time
+from collections.abc import Mapping, Sequence
+
+from functions.gateway.core.errors import ProviderBadResponse, ProviderRejected
+from functions.gateway.core.models import Caller, Json, Provider, Target, Usage
+from functions.gateway.core.ports import ChatWire, ProviderDirectory
+from functions.gateway.core.routing import resolve
+from functions.gateway.core.usage import UsageBook
+
+
+class Embedder:
+    """Asks the tenant's providers for embeddings and counts them."""
+
+    def __init__(self, directory: ProviderDirectory, wires: Mapping[str, ChatWire], usage: UsageBook) -> None:
+        self._directory = directory
+        self._wires = wires
+        self._usage = usage
+
+    async def embed(self, caller: Caller, body: Json) -> tuple[Json, float]:
+        """OpenAI's embeddings object, and the seconds the provider took.
+
+        Raises:
+            DcoderError: no such model, or what the provider answered instead.
+        """
+        target = resolve(str(body["model"]), await self._directory.providers(caller.tenant_id))
+        return await self._ask(caller, target, body)
+
+    async def embed_question(self, caller: Caller, answering: Provider, question: str) -> bytes | None:
+        """The question's vector as little-endian float32, or None when the tenant has no embedding model.
+
+        The embedding model is the answering provider's, else that of the tenant's first provider with one.
+
+        Raises:
+            DcoderError: what the provider answered instead.
+        """
+        provider = _embedding_provider([answering, *await self._directory.providers(caller.tenant_id)])
+        if provider is None or provider.embedding_model is None:
+            return None
+        answer, _ = await self._ask(caller, Target(provider, provider.embedding_model), {"input": question})
+        try:
+            vector = answer["data"][0]["embedding"]
+            return struct.pack(f"<{len(vector)}f", *vector)
+        except (KeyError, IndexError, TypeError, struct.error) as error:
+            raise ProviderBadResponse("the provider's embedding is not a list of numbers") from error
+
+    async def _ask(self, caller: Caller, target: Target, body: Json) -> tuple[Json, float]:
+        wire = self._wires.get(target.provider.kind)
+        if wire is None:
+            raise ProviderRejected(f"embeddings with providers of kind {target.provider.kind} are not offered yet")
+        started = time.perf_counter()
+        answer = await wire.embed(target, {**body, "model": target.model})
+        seconds = time.perf_counter() - started
+        usage = Usage.of(answer.get("usage")) or Usage(-(-len(str(body["input"])) // 4), 0, estimated=True)
+        await self._usage.record(caller, target, usage, started=started, operation="embeddings")
+        return answer, seconds
+
+
+def _embedding_provider(providers: Sequence[Provider]) -> Provider | None:
+    return next((provider for provider in providers if provider.embedding_model), None)

@@ -1,0 +1,55 @@
+"""What can go wrong between a caller and a provider."""
+
+from functions.kit.errors import DcoderError, InvalidRequest, NotFound, RateLimited
+
+
+class ModelNotFound(NotFound):
+    """No provider of the tenant offers the model."""
+
+    code = "model_not_found"
+
+
+class ProviderNotConfigured(InvalidRequest):
+    """The tenant has not configured any provider."""
+
+    code = "provider_not_configured"
+
+
+class ProviderRejected(InvalidRequest):
+    """The provider refused the request itself; its message says why."""
+
+    code = "provider_rejected"
+
+
+class ProviderRateLimited(RateLimited):
+    """The provider's own limit for the tenant's key is reached."""
+
+    code = "provider_rate_limited"
+
+
+class ProviderAuthenticationFailed(DcoderError):
+    """The provider does not accept the key the tenant configured; the caller's own credential is fine."""
+
+    code = "provider_authentication_failed"
+    status = 502
+
+
+class ProviderUnavailable(DcoderError):
+    """The provider cannot be reached, fails, or says it is overloaded."""
+
+    code = "provider_unavailable"
+    status = 502
+
+
+class ProviderBadResponse(DcoderError):
+    """The provider answered something that is not its documented format."""
+
+    code = "provider_bad_response"
+    status = 502
+
+
+class ProviderTimeout(DcoderError):
+    """The provider did not answer in time."""
+
+    code = "provider_timeout"
+    status = 504

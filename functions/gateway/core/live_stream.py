@@ -1,0 +1,95 @@
+"""A provider's stream, read to its end whoever still listens, so that what the provider bills is what we count."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Literal
+
+from functions.gateway.core.models import Json, Target, Usage
+from functions.gateway.core.ports import ChatWire
+from functions.gateway.core.streaming import Assembler
+from functions.kit.errors import DcoderError
+
+Status = Literal["ok", "error", "cancelled"]
+Settle = Callable[[Assembler, Status], Awaitable[None]]
+Spawn = Callable[[Awaitable[None], str], None]
+
+# After the client has left, the provider is read on for its bill, but not for ever.
+DRAIN_SECONDS = 30.0
+
+
+class LiveStream:
+    """Reads the provider in a task of its own and hands chunks on.
+
+    Nothing holds the provider back when the client is slow: a completion's size is bounded by its token limit.
+
+    Args:
+        settle: counts and stores what was read, called exactly once, whatever happened.
+    """
+
+    def __init__(self, wire: ChatWire, target: Target, body: Json, settle: Settle) -> None:
+        self._wire = wire
+        self._target = target
+        self._body = body
+        self._settle = settle
+        self._queue: asyncio.Queue[Json | DcoderError | None] = asyncio.Queue()
+        self._accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._task: asyncio.Task[None] | None = None
+        self._abandoned = False
+
+    async def start(self) -> None:
+        """Open the stream.
+
+        Raises:
+            DcoderError: the provider did not accept the request.
+        """
+        self._task = asyncio.create_task(self.run(), name="provider-stream")
+        await asyncio.shield(self._accepted)
+
+    async def chunks(self) -> AsyncIterator[Json]:
+        """The chunks as they come.
+
+        Raises:
+            DcoderError: the stream broke off; chunks before it were given.
+        """
+        while (item := await self._queue.get()) is not None:
+            if isinstance(item, DcoderError):
+                raise item
+            yield item
+
+    def abandon(self) -> None:
+        """Nobody listens any more: read on for the bill within a cap. Harmless after the end."""
+        if self._task is not None and not self._task.done():
+            self._abandoned = True
+            asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._task.cancel)
+
+    async def run(self) -> None:
+        """Read to the end, then settle."""
+        assembler = Assembler()
+        status: Status = "error"
+        try:
+            async with self._wire.stream(self._target, self._body) as chunks:
+                self._accepted.set_result(None)
+                async for chunk in chunks:
+                    assembler.add(chunk)
+                    self._queue.put_nowait(chunk)
+            status = "cancelled" if self._abandoned else "ok"
+        except DcoderError as error:
+            self._fail(error)
+        except asyncio.CancelledError:
+            status = "cancelled"
+            self._accepted.cancel()
+        finally:
+            if self._accepted.done() and not self._accepted.cancelled() and not self._accepted.exception():
+                await self._settle(assembler, status)
+            self._queue.put_nowait(None)
+
+    def _fail(self, error: DcoderError) -> None:
+        if self._accepted.done():
+            self._queue.put_nowait(error)
+        else:
+            self._accepted.set_exception(error)
+
+
+def estimate(prompt_characters: int, completion_characters: int) -> Usage:
+    """Tokens when the provider did not say: four characters each, as OpenAI's help page has it for English."""
+    return Usage(-(-prompt_characters // 4), -(-completion_characters // 4), estimated=True)

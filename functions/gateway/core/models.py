@@ -1,0 +1,141 @@
+"""What a call is made of while the gateway handles it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from functions.kit.settings import TenantSettings
+
+Json = dict[str, Any]
+CacheState = Literal["miss", "hit", "semantic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A tenant's provider with its key in the clear; lives in memory only and never in a repr.
+
+    Attributes:
+        base_url: without a trailing slash, version included, e.g. `https://api.openai.com/v1`.
+        models: the models allowed; empty allows all.
+    """
+
+    name: str
+    kind: str
+    base_url: str
+    api_key: str = field(repr=False)
+    models: tuple[str, ...] = ()
+    embedding_model: str | None = None
+    default_model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a call goes: a provider and the model's name there."""
+
+    provider: Provider
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf, and on whose bill."""
+
+    tenant_id: str
+    api_key_id: str | None
+    user_id: str | None
+    request_id: str
+    settings: TenantSettings
+
+
+@dataclass(frozen=True, slots=True)
+class CacheControl:
+    """The request's `Cache-Control` directives (RFC 9111) that the semantic cache honours."""
+
+    may_read: bool = True
+    may_store: bool = True
+    max_age_seconds: int | None = None
+
+    @classmethod
+    def of(cls, header: str) -> "CacheControl":
+        """Read a header; directives that are not known are ignored, as the RFC asks."""
+        directives = {
+            name.strip().lower(): value.strip().strip('"')
+            for name, _, value in (part.partition("=") for part in header.split(","))
+        }
+        age = directives.get("max-age", "")
+        return cls(
+            may_read="no-cache" not in directives and "no-store" not in directives,
+            may_store="no-store" not in directives,
+            max_age_seconds=int(age) if age.isdigit() else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call.
+
+    Attributes:
+        estimated: counted by us because the provider did not say.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    @classmethod
+    def of(cls, usage: object) -> "Usage | None":
+        """Read OpenAI's `usage` object; None when there is none. An explicit zero is a zero."""
+        if not isinstance(usage, Mapping):
+            return None
+        prompt, completion = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+        if not isinstance(prompt, int) or not isinstance(completion or 0, int):
+            return None
+        return cls(max(0, prompt), max(0, completion or 0))
+
+
+@dataclass(frozen=True, slots=True)
+class CachedAnswer:
+    """A stored completion and how near the question was.
+
+    Attributes:
+        completion: the OpenAI completion object.
+        similarity: cosine similarity, 1.0 for the exact tier.
+        age_seconds: how long ago it was stored.
+    """
+
+    completion: Json
+    state: CacheState
+    similarity: float
+    age_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class CacheKey:
+    """A question's coordinates in the cache. Everything but `question` must be equal for two to share an answer.
+
+    Attributes:
+        conditions: digest of all that shapes the answer besides the last question: instructions, earlier turns,
+            parameters.
+        exact: digest of the whole request.
+        question: the last user message; empty when only the exact tier may serve.
+    """
+
+    tenant_id: str
+    provider: str
+    model: str
+    conditions: str
+    exact: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A question asked before under the same conditions."""
+
+    question: str
+    answer: CachedAnswer

@@ -1,0 +1,39 @@
+"""POST /v1/embeddings, OpenAI-compatible."""
+
+import time
+from typing import Annotated
+
+import orjson
+from fastapi import Request, Response
+
+from functions.gateway.bodies import documented, read_body
+from functions.gateway.calls import caller_of
+from functions.gateway.embeddings.schemas import EmbeddingsRequest
+from functions.gateway.wiring import Gateway, gateway
+from functions.kit.app import create_app
+from functions.kit.authorisation import require
+from functions.kit.principal import Principal
+from functions.kit.routing import api_router
+
+router = api_router()
+
+
+@router.post(
+    "/v1/embeddings",
+    response_class=Response,
+    openapi_extra=documented(EmbeddingsRequest),
+    summary="Create embeddings",
+)
+async def create_embeddings(request: Request, principal: Annotated[Principal, require("llm:call")]) -> Response:
+    """Embed one or many texts by the tenant's provider."""
+    started = time.perf_counter()
+    use: Gateway = request.app.state.wiring
+    body = await read_body(request, EmbeddingsRequest)
+    answer, seconds = await use.embedder.embed(await caller_of(request, principal), body)
+    overhead = (time.perf_counter() - started - seconds) * 1000
+    return Response(
+        orjson.dumps(answer), media_type="application/json", headers={"x-dcoder-overhead-ms": f"{overhead:.2f}"}
+    )
+
+
+app = create_app(router, wire=gateway)

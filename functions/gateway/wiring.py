@@ -1,0 +1,81 @@
+"""The gateway's composition root: settings in, use cases out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import aiohttp
+import orjson
+
+from functions.gateway.adapters.openai_wire import OpenAIWire
+from functions.gateway.adapters.postgres_directory import PostgresProviderDirectory
+from functions.gateway.adapters.redis_breaker import RedisBreaker
+from functions.gateway.adapters.redis_cache import RedisAnswerCache
+from functions.gateway.adapters.redis_meter import RedisMeter
+from functions.gateway.adapters.spool import Spool
+from functions.gateway.core.completions import Completions
+from functions.gateway.core.embeddings import Embedder
+from functions.gateway.core.ports import ProviderDirectory
+from functions.gateway.core.prices import load_prices
+from functions.gateway.core.semantic_cache import SemanticCache
+from functions.gateway.core.usage import UsageBook
+from functions.kit.egress import EgressPolicy
+from functions.kit.runtime import Runtime
+from functions.kit.subscriptions import Subscriptions
+from functions.kit.tenancy import TenantDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The gateway's use cases."""
+
+    completions: Completions
+    embedder: Embedder
+    directory: ProviderDirectory
+    tenants: TenantDirectory
+
+
+@asynccontextmanager
+async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
+    """Wire the gateway; its background work ends with the block."""
+    settings = runtime.settings
+    egress = EgressPolicy.of(settings.egress_allow)
+    directory = PostgresProviderDirectory(
+        runtime.databases, runtime.secrets, fresh=settings.api_key_cache_seconds, stale=settings.api_key_stale_seconds
+    )
+    breaker = RedisBreaker()
+    spool = Spool(settings.spool_dir)
+    meter = RedisMeter(runtime.redis, breaker, spool)
+    usage = UsageBook(meter, load_prices())
+    connector = aiohttp.TCPConnector(limit=0, resolver=egress.resolver(), keepalive_timeout=60, ttl_dns_cache=60)
+    async with aiohttp.ClientSession(
+        connector=connector,
+        json_serialize=lambda value: orjson.dumps(value).decode(),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=True,
+    ) as session:
+        wire = OpenAIWire(session, egress)
+        wires = {"openai": wire, "groq": wire}
+        embedder = Embedder(directory, wires, usage)
+        cache = SemanticCache(RedisAnswerCache(runtime.redis, breaker), embedder)
+        subscriptions = Subscriptions(settings.nats_url.get_secret_value())
+        subscriptions.on("provider.updated", lambda event: directory.forget(event.tenant_id or ""))
+        subscriptions.on("tenant.updated", lambda event: runtime.forget_tenant(event.tenant_id or ""))
+        tasks = [
+            asyncio.create_task(spool.replay_for_ever(meter.replay), name="spool-replay"),
+            asyncio.create_task(subscriptions.run(), name="subscriptions"),
+        ]
+        try:
+            yield Gateway(
+                Completions(directory, wires, cache, usage, runtime.spawn),
+                embedder,
+                directory,
+                runtime.tenants,
+            )
+        finally:
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task

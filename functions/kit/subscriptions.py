@@ -1,0 +1,64 @@
+"""Listens to events only to forget what they made stale; what is missed, a cache's age makes up for."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import nats
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from functions.kit.events import Event, EventError
+
+Forget = Callable[[Event], None]
+
+_RETRY_SECONDS = 1.0
+_logger = logging.getLogger(__name__)
+
+
+class Subscriptions:
+    """Plain (not durable) NATS subscriptions of one process.
+
+    Args:
+        servers: NATS addresses, comma separated.
+    """
+
+    def __init__(self, servers: str) -> None:
+        self._servers = servers.split(",")
+        self._handlers: dict[str, Forget] = {}
+
+    def on(self, subject: str, forget: Forget) -> None:
+        """Call `forget` with each event of a subject."""
+        self._handlers[subject] = forget
+
+    async def run(self) -> None:
+        """Stay subscribed until cancelled, through any outage of NATS."""
+        client = await self._connect()
+        try:
+            for subject in self._handlers:
+                await client.subscribe(subject, cb=self._receive)
+            await asyncio.Event().wait()
+        finally:
+            await client.close()
+
+    async def _connect(self) -> Client:
+        while True:
+            try:
+                # Once connected the client reconnects by itself, for ever; only the first time is ours to repeat.
+                return await nats.connect(
+                    self._servers, max_reconnect_attempts=-1, reconnect_time_wait=1, connect_timeout=2, error_cb=_ignore
+                )
+            except (OSError, TimeoutError, nats.errors.Error) as error:
+                _logger.debug("nats is away", extra={"reason": str(error)})
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _receive(self, message: Msg) -> None:
+        try:
+            self._handlers[message.subject](Event.from_json(message.data))
+        except EventError as error:
+            _logger.warning("an event cannot be read", extra={"subject": message.subject}, exc_info=error)
+
+
+async def _ignore(error: Exception) -> None:
+    _logger.debug("nats", extra={"reason": str(error)})
