@@ -16,23 +16,8 @@ from functions.kit.errors import DcoderError
 from functions.kit.failures import as_dcoder_error, error_response
 from functions.kit.health import live, ready
 from functions.kit.middleware import KitMiddleware
-from functions.kit.models import ApiModel
 from functions.kit.runtime import Wire, shared_runtime
 from functions.kit.telemetry import metrics_endpoint
-
-
-class ErrorBody(ApiModel):
-    """What went wrong; `code` is stable, `message` is for people."""
-
-    code: str
-    message: str
-    details: dict[str, Any]
-
-
-class ErrorEnvelope(ApiModel):
-    """The body of every answer from 400 up."""
-
-    error: ErrorBody
 
 
 def create_app(*routers: APIRouter, wire: Wire[Any]) -> FastAPI:
@@ -58,11 +43,11 @@ def create_app(*routers: APIRouter, wire: Wire[Any]) -> FastAPI:
         openapi_url="/openapi.json",
         docs_url=None,
         redoc_url=None,
-        responses={"default": {"model": ErrorEnvelope, "description": "The error envelope."}},
         separate_input_output_schemas=False,
     )
     for router in routers:
-        app.include_router(router)
+        # Taken over as they are: FastAPI's own inclusion wraps every route once more, on every request.
+        app.router.routes.extend(router.routes)
     for kind in (DcoderError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer_error)
     app.router.add_route("/health/live", live, include_in_schema=False)

@@ -13,7 +13,7 @@ _SECRETS = re.compile(
     | (?P<bearer>(?i:bearer\s+)[\w.~+/=-]{8,})
     | (?P<password>(?<=://)[^\s/:@]+:[^\s/@]+(?=@))
     | (?P<email>\b[\w.%+-]+@[\w-]+(?:\.[\w-]+)+\b)
-    | (?P<card>\b(?:\d[ -]?){13,19}\b)
+    | (?P<card>(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-]))
     | (?P<ssn>\b\d{3}-\d{2}-\d{4}\b)
     """,
     re.VERBOSE,

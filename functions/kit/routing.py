@@ -13,11 +13,26 @@ from functions.kit.database import UnitOfWork
 from functions.kit.errors import Forbidden, Internal
 from functions.kit.failures import as_dcoder_error, error_response
 from functions.kit.idempotency import Claim
+from functions.kit.models import ApiModel
 from functions.kit.principal import Principal
 from functions.kit.runtime import Runtime
 from functions.kit.sse import EventStream
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class ErrorBody(ApiModel):
+    """What went wrong; `code` is stable, `message` is for people."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+class ErrorEnvelope(ApiModel):
+    """The body of every answer from 400 up."""
+
+    error: ErrorBody
 
 
 class KitRoute(APIRoute):
@@ -41,7 +56,8 @@ class KitRoute(APIRoute):
 
 def api_router() -> APIRouter:
     """A router whose routes are the kit's."""
-    return APIRouter(route_class=KitRoute)
+    documented = {"model": ErrorEnvelope, "description": "The error envelope."}
+    return APIRouter(route_class=KitRoute, responses={"default": documented})
 
 
 def _requirements(dependant: Dependant) -> Sequence[Requirement]:

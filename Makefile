@@ -1,0 +1,48 @@
+# The project's commands. Bare `make` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help install demo test unit integration check format docs lock up down
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## Install what is missing, from the lock files
+	@$(PYTHON) local/install.py
+
+demo: install ## Start the platform and tell its story end to end (ONCE=1: then stop)
+	@$(BIN)/python -m scenarios.demo $(if $(ONCE),--once)
+
+test: install ## All tests that need no Docker
+	@$(BIN)/python -m pytest
+
+unit: install ## The tests that need no server
+	@$(BIN)/python -m pytest tests/unit
+
+integration: install ## The tests on real servers
+	@$(BIN)/python -m pytest tests/integration tests/contract
+
+check: install ## Format, lint, types, import contracts, generated files up to date
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m docs.generate --check
+
+format: install ## Format and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+docs: install ## Generate the reference pages
+	@$(BIN)/python -m docs.generate
+
+lock: install ## Lock every dependency anew, with hashes
+	@$(BIN)/python local/lock.py
+
+up: install ## Start the platform in the background
+	@$(BIN)/dcoder up --detach
+
+down: ## Stop it
+	@$(BIN)/dcoder down

@@ -1,0 +1,1 @@
+"""Guides, decisions, and the generators of the reference pages."""

@@ -1,0 +1,28 @@
+"""Cursors come back as they went out, and nothing else is accepted."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.kit.cursors import decode_cursor, encode_cursor
+from functions.kit.errors import InvalidRequest
+
+
+@given(st.text(max_size=50), st.integers(min_value=-(2**53), max_value=2**53))
+def test_round_trip(text: str, number: int) -> None:
+    assert decode_cursor(encode_cursor(text, number), str, int) == (text, number)
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_a_cursor_or_a_clear_refusal(text: str) -> None:
+    with suppress(InvalidRequest):
+        assert len(decode_cursor(text, str)) == 1
+
+
+def test_a_cursor_of_another_listing_is_refused() -> None:
+    with pytest.raises(InvalidRequest):
+        decode_cursor(encode_cursor("a"), str, str)
+    with pytest.raises(InvalidRequest):
+        decode_cursor(encode_cursor(1), str)
