@@ -1,0 +1,54 @@
+"""Rate limits: per tenant by its plan, and nobody pays for another."""
+
+import asyncio
+
+import pytest
+
+from tests.integration.edge.conftest import Edge, api_key, eventually, tenant
+from tests.integration.edge.test_credentials import soon, token
+
+pytestmark = pytest.mark.integration
+
+
+async def limited(edge: Edge, headers: dict[str, str]) -> bool:
+    async with edge.client.get(f"{edge.http}/v1/things", headers=headers) as answer:
+        if answer.status == 429:
+            error = (await answer.json())["error"]
+            assert error["code"] == "rate_limited"
+            assert answer.headers["Retry-After"] == "60"
+            assert answer.headers["X-Request-Id"]
+        else:
+            assert answer.status == 200
+        return answer.status == 429
+
+
+async def test_each_tenant_has_its_own_limit(edge: Edge) -> None:
+    first, second = api_key(), api_key()
+    await edge.tenants.put(tenant("tiny", key=second))
+    await edge.tenants.put(tenant("tiny", key=first))
+    await eventually(lambda: limited(edge, {"x-api-key": first}))
+    assert not await limited(edge, {"x-api-key": second})
+    await eventually(lambda: limited(edge, {"Authorization": f"Bearer {second}"}))
+
+
+async def test_keys_of_one_tenant_share_its_limit(edge: Edge) -> None:
+    keys = api_key(), api_key()
+    one, two = (tenant("tiny", key=key) for key in keys)
+    shared = type(one)(one.id, one.slug, "tiny", "active", (*one.key_hashes, *two.key_hashes))
+    await edge.tenants.put(shared)
+    await eventually(lambda: limited(edge, {"x-api-key": keys[0]}))
+    assert await limited(edge, {"x-api-key": keys[1]})
+
+
+async def test_claimed_tenant_does_not_use_up_the_real_ones_limit(edge: Edge) -> None:
+    key = api_key()
+    victim = tenant("tiny", key=key)
+    await edge.tenants.put(victim)
+    forged = {"Authorization": f"Bearer {token(exp=soon(), tenant_id=victim.id)}"}
+    await eventually(lambda: limited(edge, forged))
+    assert not await limited(edge, {"x-api-key": key})
+
+
+async def test_fresh_keys_are_not_held_back(edge: Edge) -> None:
+    answers = await asyncio.gather(*(limited(edge, {"x-api-key": api_key()}) for _ in range(300)))
+    assert not any(answers)

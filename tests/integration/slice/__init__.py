@@ -1,0 +1,1 @@
+"""The vertical slice on the running platform."""

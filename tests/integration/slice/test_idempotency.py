@@ -1,0 +1,61 @@
+"""Idempotency-Key: the first answer is the answer."""
+
+import asyncio
+import uuid
+
+from tests.platform import Api, Tenant
+
+
+def body() -> dict[str, str]:
+    slug = f"t-{uuid.uuid4().hex[:12]}"
+    return {"name": slug, "slug": slug}
+
+
+async def test_a_repeated_request_is_answered_again_and_done_once(operator: Api) -> None:
+    key, wanted = str(uuid.uuid4()), body()
+    first = await operator.call("POST", "/v1/tenants", wanted, idempotency_key=key)
+    again = await operator.call("POST", "/v1/tenants", wanted, idempotency_key=key)
+    assert (first.status, again.status) == (201, 201)
+    assert again.body == first.body
+    assert again.headers["idempotent-replayed"] == "true"
+
+
+async def test_other_parameters_under_the_same_key_are_refused(operator: Api) -> None:
+    key = str(uuid.uuid4())
+    await operator.call("POST", "/v1/tenants", body(), idempotency_key=key)
+    other = await operator.call("POST", "/v1/tenants", body(), idempotency_key=key)
+    assert (other.status, other.code) == (422, "idempotency_key_reused")
+
+
+async def test_of_two_at_once_one_is_done_and_the_other_waits_or_is_told_so(operator: Api) -> None:
+    key, wanted = str(uuid.uuid4()), body()
+    replies = await asyncio.gather(
+        *(operator.call("POST", "/v1/tenants", wanted, idempotency_key=key) for _ in range(8))
+    )
+    assert {reply.status for reply in replies} <= {201, 409}
+    made = [reply for reply in replies if reply.status == 201]
+    assert made
+    assert len({reply.body["id"] for reply in made}) == 1
+    assert all(reply.code == "idempotency_in_progress" for reply in replies if reply.status == 409)
+
+
+async def test_a_refused_body_leaves_the_key_free(operator: Api) -> None:
+    key, wanted = str(uuid.uuid4()), body()
+    bad = await operator.call("POST", "/v1/tenants", {**wanted, "slug": "NOT A SLUG"}, idempotency_key=key)
+    assert bad.status == 422
+    assert (await operator.call("POST", "/v1/tenants", wanted, idempotency_key=key)).status == 201
+
+
+async def test_a_key_belongs_to_its_tenant(api: Api, tenant: Tenant, operator: Api) -> None:
+    key = str(uuid.uuid4())
+    question = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "What is a quay?"}]}
+    first = await api.as_(tenant.key).call("POST", "/v1/chat/completions", question, idempotency_key=key)
+    again = await api.as_(tenant.key).call("POST", "/v1/chat/completions", question, idempotency_key=key)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.body == first.body
+    assert (await operator.call("POST", "/v1/tenants", body(), idempotency_key=key)).status == 201
+
+
+async def test_a_stream_cannot_be_replayed(as_tenant: Api) -> None:
+    reply = await as_tenant.chat("What is a lock?", stream=True, headers={"idempotency_key": "k"})
+    assert (reply.status, reply.code) == (400, "invalid_request")

@@ -1,0 +1,86 @@
+"""Servers that die and come back: clear errors meanwhile, nothing lost after."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.integration.slice.test_chat import totals
+from tests.platform import Api, Platform, Tenant, eventually
+
+
+@contextmanager
+def stopped(platform: Platform, component: str) -> Iterator[None]:
+    """The component neither answers nor refuses: the worst kind of outage."""
+    pid = platform.pid(component)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("component", ["postgres", "redis", "nats", "dispatcher", "llm", "api", "events", "edge"])
+async def test_killed_and_restarted_the_platform_heals_and_counts_every_call(
+    platform: Platform, api: Api, tenant: Tenant, component: str
+) -> None:
+    asking = api.as_(tenant.key)
+    done = 0
+
+    async def ask(number: int) -> bool:
+        nonlocal done
+        try:
+            reply = await asking.chat(
+                f"Outage of {component}, question {number}?", headers={"cache_control": "no-store"}
+            )
+        except OSError:
+            return False
+        if reply.status == 200:
+            done += 1
+            return True
+        assert reply.status in {502, 503, 504}, reply.body
+        assert reply.body["error"]["code"]
+        return False
+
+    assert await ask(0)
+    os.kill(platform.pid(component), signal.SIGKILL)
+    for number in range(1, 6):
+        await ask(number)
+    assert await eventually(lambda: ask(100), 30)
+
+    async def readable() -> bool:
+        try:
+            return (await asking.call("GET", f"/v1/tenants/{tenant.id}/usage")).status == 200
+        except OSError:
+            return False
+
+    assert await eventually(readable, 30)
+    sums: dict[str, Any] = await totals(asking, tenant, done)
+    assert sums["requests"] == done
+
+
+async def test_while_postgres_hangs_known_keys_go_on_and_others_are_not_called_wrong(
+    platform: Platform, api: Api, tenant: Tenant
+) -> None:
+    asking = api.as_(tenant.key)
+    assert (await asking.chat("Known before the outage?")).status == 200
+    with stopped(platform, "postgres"):
+        reply = await api.as_("dck_" + "q" * 40).chat("Unknown key?")
+        assert (reply.status, reply.code) == (503, "dependency_unavailable")
+        assert int(reply.headers["retry-after"]) >= 1
+
+
+async def test_while_redis_hangs_answers_go_on_and_are_counted_later(
+    platform: Platform, api: Api, tenant: Tenant
+) -> None:
+    asking = api.as_(tenant.key)
+    assert (await asking.chat("Before redis hangs?", headers={"cache_control": "no-store"})).status == 200
+    with stopped(platform, "redis"):
+        for number in range(3):
+            reply = await asking.chat(f"While redis hangs {number}?", headers={"cache_control": "no-store"})
+            assert reply.status == 200, reply.body
+    sums = await totals(asking, tenant, 4)
+    assert sums["requests"] == 4

@@ -1,0 +1,1 @@
+"""Tests of stateful/ on real servers."""

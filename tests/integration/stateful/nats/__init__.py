@@ -1,0 +1,1 @@
+"""Tests of stateful/nats on real servers."""
