@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from functions.kit.principal import hash_api_key
 from tests.integration.edge.conftest import Edge, api_key, eventually, tenant
 from tests.integration.edge.test_credentials import soon, token
 
@@ -47,6 +48,21 @@ async def test_claimed_tenant_does_not_use_up_the_real_ones_limit(edge: Edge) ->
     forged = {"Authorization": f"Bearer {token(exp=soon(), tenant_id=victim.id)}"}
     await eventually(lambda: limited(edge, forged))
     assert not await limited(edge, {"x-api-key": key})
+
+
+async def test_claim_that_reads_like_a_key_is_no_way_around_the_limits(edge: Edge) -> None:
+    key = api_key()
+    await edge.tenants.put(tenant("tiny", key=key))
+    await eventually(lambda: limited(edge, {"x-api-key": key}))
+    odd = {"Authorization": f"Bearer {token(exp=soon(), tenant_id=hash_api_key(key))}", "X-Request-Id": key[4:]}
+    assert not await limited(edge, odd)
+
+    async def logged() -> bool:
+        return key[4:] in edge.log()
+
+    await eventually(logged)
+    line = next(line for line in edge.log().splitlines() if key[4:] in line)
+    assert '"class":"unverified"' in line
 
 
 async def test_fresh_keys_are_not_held_back(edge: Edge) -> None:

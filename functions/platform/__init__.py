@@ -1,0 +1,1 @@
+"""Tenants, members, providers, quotas and usage: what operators and tenants' admins manage."""

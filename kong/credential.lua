@@ -1,0 +1,33 @@
+-- Runs before Kong's own plugins (plugin pre-function). Drops what only the platform may say, gives an odd request id
+-- up for a new one, and turns an API key into its hash: Kong's key-auth compares hashes, so no key is stored with Kong.
+-- Needs untrusted_lua_sandbox_requires = resty.sha256,resty.string
+local sha256, text = require "resty.sha256", require "resty.string"
+
+local reserved, prefixes = RESERVED_NAMES, RESERVED_PREFIXES
+for name in pairs(kong.request.get_headers(1000)) do
+  local lower = name:lower()
+  local drop = reserved[lower]
+  for _, prefix in ipairs(prefixes) do
+    drop = drop or lower:sub(1, #prefix) == prefix
+  end
+  if drop then
+    kong.service.request.clear_header(name)
+  end
+end
+kong.service.request.clear_header("x-dcoder-key-hash")
+
+local id = kong.request.get_header("REQUEST_ID_HEADER")
+if id and not ngx.re.match(id, [[REQUEST_ID_PATTERN]], "jo") then
+  kong.service.request.clear_header("REQUEST_ID_HEADER")
+end
+
+local authorization = kong.request.get_header("authorization")
+local key = kong.request.get_header("KEY_HEADER")
+if authorization then
+  key = authorization:match("^[Bb][Ee][Aa][Rr][Ee][Rr] +(%S+)$")
+end
+if key and ngx.re.match(key, [[KEY_PATTERN]], "jo") then
+  local digest = sha256:new()
+  digest:update(key)
+  kong.service.request.set_header("x-dcoder-key-hash", text.to_hex(digest:final()))
+end
