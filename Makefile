@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test unit integration check format docs lock up down
+.PHONY: help install demo test unit integration check format docs lock up down bench-gateway
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,3 +46,6 @@ up: install ## Start the platform in the background
 
 down: ## Stop it
 	@$(BIN)/dcoder down
+
+bench-gateway: install ## The gateway beside Portkey and LiteLLM, in ratios (needs some minutes)
+	@$(BIN)/python -m scenarios.load.gateway

@@ -19,7 +19,7 @@ _SIMILAR = "What does a semantic cache save a company that calls language models
 _KINDS = {"OPENAI_API_KEY": "openai", "GROQ_API_KEY": "groq"}
 _MODELS = {"openai": ("gpt-4o-mini", "text-embedding-3-small"), "groq": ("llama-3.1-8b-instant", None)}
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 @dataclass(slots=True)

@@ -10,8 +10,9 @@ import orjson
 
 from functions.gateway.adapters.openai_wire import OpenAIWire
 from functions.gateway.adapters.postgres_directory import PostgresProviderDirectory
-from functions.gateway.adapters.redis_breaker import RedisBreaker
+from functions.gateway.adapters.provider_http import ProviderHttp
 from functions.gateway.adapters.redis_cache import RedisAnswerCache
+from functions.gateway.adapters.redis_link import RedisLink
 from functions.gateway.adapters.redis_meter import RedisMeter
 from functions.gateway.adapters.spool import Spool
 from functions.gateway.core.completions import Completions
@@ -44,9 +45,9 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
     directory = PostgresProviderDirectory(
         runtime.databases, runtime.secrets, fresh=settings.api_key_cache_seconds, stale=settings.api_key_stale_seconds
     )
-    breaker = RedisBreaker()
+    link = RedisLink(settings.redis_url.get_secret_value(), timeout_seconds=settings.redis_timeout_seconds)
     spool = Spool(settings.spool_dir)
-    meter = RedisMeter(runtime.redis, breaker, spool)
+    meter = RedisMeter(link, spool)
     usage = UsageBook(meter, load_prices())
     connector = aiohttp.TCPConnector(limit=0, resolver=egress.resolver(), keepalive_timeout=60, ttl_dns_cache=60)
     async with aiohttp.ClientSession(
@@ -56,10 +57,10 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
         trust_env=False,
         auto_decompress=True,
     ) as session:
-        wire = OpenAIWire(session, egress)
+        wire = OpenAIWire(ProviderHttp(session, egress))
         wires = {"openai": wire, "groq": wire}
         embedder = Embedder(directory, wires, usage)
-        cache = SemanticCache(RedisAnswerCache(runtime.redis, breaker), embedder)
+        cache = SemanticCache(RedisAnswerCache(link), embedder)
         subscriptions = Subscriptions(settings.nats_url.get_secret_value())
         subscriptions.on("provider.updated", lambda event: directory.forget(event.tenant_id or ""))
         subscriptions.on("tenant.updated", lambda event: runtime.forget_tenant(event.tenant_id or ""))
@@ -79,3 +80,4 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            await link.close()

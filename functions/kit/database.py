@@ -1,7 +1,7 @@
 """Postgres: connection pools per database, and the unit of work that a request or an event is."""
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
@@ -84,6 +84,7 @@ class Databases:
         self._credentials = credentials
         self._pools: OrderedDict[str, asyncpg.Pool[asyncpg.Record]] = OrderedDict()
         self._opening: dict[str, asyncio.Lock] = {}
+        self._users: Counter[str] = Counter()
 
     @asynccontextmanager
     async def acquire(self, database: str = PLATFORM) -> AsyncIterator[Connection]:
@@ -92,13 +93,19 @@ class Databases:
         Raises:
             DependencyUnavailable: Postgres is away, or every connection stays busy.
         """
-        with reporting_away():
-            pool = await self._pool(database)
-            connection = await pool.acquire(timeout=self._timeout)
-            try:
-                yield connection
-            finally:
-                await asyncio.shield(pool.release(connection, timeout=self._timeout))
+        self._users[database] += 1
+        try:
+            with reporting_away():
+                pool = await self._pool(database)
+                connection = await pool.acquire(timeout=self._timeout)
+                try:
+                    yield connection
+                finally:
+                    await asyncio.shield(pool.release(connection, timeout=self._timeout))
+        finally:
+            self._users[database] -= 1
+            if not self._users[database]:
+                del self._users[database]
 
     async def close(self) -> None:
         """Close every pool, waiting briefly for what is under way."""
@@ -127,11 +134,10 @@ class Databases:
         for name in list(self._pools):
             if len(self._pools) <= self._limit:
                 return
-            pool = self._pools[name]
-            if name != PLATFORM and pool.get_size() == pool.get_idle_size():
-                del self._pools[name]
+            # Counted from before a pool is looked up, so that none is closed under somebody about to use it.
+            if name != PLATFORM and name not in self._users:
                 self._opening.pop(name, None)
-                await _close(pool)
+                await _close(self._pools.pop(name))
 
     async def _address(self, database: str) -> str:
         parts = urlsplit(self._url)

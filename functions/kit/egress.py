@@ -26,6 +26,7 @@ PROVIDER_HOSTS: dict[str, tuple[str, ...]] = {
     ),
     "groq": (r"api\.groq\.com",),
 }
+_CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 
@@ -137,4 +138,4 @@ def _default_port(scheme: str) -> int:
 
 
 def _has_control(text: str) -> bool:
-    return any(ord(character) <= 0x20 or ord(character) == 0x7F for character in text)
+    return _CONTROL.search(text) is not None

@@ -5,7 +5,7 @@ import importlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import functions_framework.aio
 from cloudevents.http import CloudEvent
@@ -25,6 +25,7 @@ from functions.kit.settings import load_settings
 from functions.kit.telemetry import EVENTS, metrics_endpoint
 
 Use = Callable[[Any, Event], Awaitable[None]]
+Handle = Callable[[CloudEvent], Awaitable[None]]
 
 _logger = logging.getLogger("dcoder.events")
 _HANDLED = """
@@ -32,7 +33,9 @@ _HANDLED = """
 """
 
 
-def event_function(wire: Wire[Any], *, name: str, database: Callable[[Event], str] = lambda _: PLATFORM) -> Any:
+def event_function(
+    wire: Wire[Any], *, name: str, database: Callable[[Event], str] = lambda _: PLATFORM
+) -> Callable[[Use], Handle]:
     """Decorate `async def handle(wiring, event)` into a functions-framework CloudEvent function.
 
     The handler runs in one unit of work together with the row that says the event was handled, so an event that is
@@ -43,13 +46,14 @@ def event_function(wire: Wire[Any], *, name: str, database: Callable[[Event], st
         database: in which database the effect and that row are written.
     """
 
-    def decorate(use: Use) -> Callable[[CloudEvent], Any]:
+    def decorate(use: Use) -> Handle:
         @functools.wraps(use)
         async def handle(cloud_event: CloudEvent) -> None:
             async with shared_runtime() as runtime:
                 await _handle_once(runtime, wire, use, _event(cloud_event), name=name, database=database)
 
-        return functions_framework.aio.cloud_event(handle)
+        # functions-framework marks the function and says nothing of its type.
+        return cast("Handle", functions_framework.aio.cloud_event(handle))
 
     return decorate
 

@@ -2,11 +2,18 @@
 
 A key is claimed before the handler runs, completed in the transaction that makes its fact true, and given up
 when nothing happened. See docs.stripe.com/api/idempotent_requests.
+
+An answer may hold a secret that is shown once. So the table has a digest of the client's key instead of the key, and
+the answer is encrypted under a key derived from it: who has the table alone can replay nothing and read nothing.
 """
 
 import hashlib
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
@@ -38,15 +45,44 @@ _COMPLETE = """
     UPDATE idempotency_keys SET state = 'done', status = $3, body = $4, content_type = $5
     WHERE scope = $1 AND key = $2
 """
+# Each claim takes a few expired ones with it, so the table stays as large as a day's use without a job of its own.
+_FORGET = """
+    DELETE FROM idempotency_keys WHERE (scope, key) IN (
+        SELECT scope, key FROM idempotency_keys WHERE created_at < now() - interval '24 hours'
+        ORDER BY created_at LIMIT 5 FOR UPDATE SKIP LOCKED
+    )
+"""
 _GIVE_UP = "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND state = 'running'"
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A key held by the request being served."""
+    """A key held by the request being served.
+
+    Attributes:
+        scope: whose key, for which operation.
+        key: a digest of the client's key.
+    """
 
     scope: str
     key: str
+    _box: AESGCM = field(repr=False)
+
+    @classmethod
+    def of(cls, scope: str, secret: str) -> "Claim":
+        """The claim on a client's key."""
+        digest = hashlib.sha256(f"{scope}\0{secret}".encode()).hexdigest()
+        derived = HKDF(hashes.SHA256(), 32, salt=None, info=f"idempotent answer\0{scope}".encode())
+        return cls(scope, digest, AESGCM(derived.derive(secret.encode())))
+
+    def seal(self, body: bytes) -> bytes:
+        """An answer as it is stored."""
+        nonce = os.urandom(12)
+        return nonce + self._box.encrypt(nonce, body, None)
+
+    def open(self, stored: bytes) -> bytes:
+        """A stored answer as it was given."""
+        return self._box.decrypt(stored[:12], stored[12:], None)
 
 
 class Idempotency:
@@ -72,19 +108,20 @@ class Idempotency:
         if not 0 < len(key) <= _LONGEST:
             raise InvalidRequest(f"Idempotency-Key must be 1 to {_LONGEST} characters")
         owner = (principal.tenant_id or principal.subject) if principal else "public"
-        claim = Claim(f"{owner}:{request.method}:{request.url.path}", key)
+        claim = Claim.of(f"{owner}:{request.method}:{request.url.path}", key)
         fingerprint = hashlib.sha256(request.url.query.encode() + b"\0" + await request.body()).digest()
         async with self._databases.acquire() as session:
-            if await session.fetchval(_CLAIM, claim.scope, key, fingerprint):
+            if await session.fetchval(_CLAIM, claim.scope, claim.key, fingerprint):
+                await session.execute(_FORGET)
                 return claim
-            row = await session.fetchrow(_READ, claim.scope, key)
+            row = await session.fetchrow(_READ, claim.scope, claim.key)
         if row is None:
             raise IdempotencyInProgress("a request with this Idempotency-Key has just ended; try again", retry_after=1)
         if bytes(row["fingerprint"]) != fingerprint:
             raise IdempotencyMismatch("this Idempotency-Key was used with other parameters")
         if row["state"] != "done":
             raise IdempotencyInProgress("a request with this Idempotency-Key is still running", retry_after=1)
-        answer = Response(bytes(row["body"]), status_code=row["status"], media_type=row["content_type"])
+        answer = Response(claim.open(bytes(row["body"])), status_code=row["status"], media_type=row["content_type"])
         answer.headers[REPLAYED] = "true"
         return answer
 
@@ -92,7 +129,7 @@ class Idempotency:
         """Store the answer in the current unit of work, so that it is kept exactly if the fact is."""
         content_type = MutableHeaders(raw=answer.raw_headers).get("content-type")
         await (await connection()).execute(
-            _COMPLETE, claim.scope, claim.key, answer.status_code, bytes(answer.body), content_type
+            _COMPLETE, claim.scope, claim.key, answer.status_code, claim.seal(bytes(answer.body)), content_type
         )
 
     async def settle_failure(self, claim: Claim, answer: Response) -> None:
@@ -103,5 +140,5 @@ class Idempotency:
             else:
                 content_type = answer.headers.get("content-type")
                 await session.execute(
-                    _COMPLETE, claim.scope, claim.key, answer.status_code, bytes(answer.body), content_type
+                    _COMPLETE, claim.scope, claim.key, answer.status_code, claim.seal(bytes(answer.body)), content_type
                 )

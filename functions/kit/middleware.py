@@ -3,7 +3,9 @@
 import logging
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 
+from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,6 +32,7 @@ class KitMiddleware:
         self._function = function
         self._body_limit = body_limit
         self._platform_id = platform_id
+        self._in_flight = IN_FLIGHT.labels(function)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry."""
@@ -48,12 +51,11 @@ class KitMiddleware:
 
     async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer", headers: Headers) -> None:
         started = time.perf_counter()
-        in_flight = IN_FLIGHT.labels(self._function)
-        in_flight.inc()
+        self._in_flight.inc()
         try:
             await self._guarded(scope, _LimitedBody(receive, self._body_limit, headers), answer)
         finally:
-            in_flight.dec()
+            self._in_flight.dec()
             self._record(scope, answer.status, time.perf_counter() - started)
 
     async def _guarded(self, scope: Scope, body: "_LimitedBody", answer: "_Answer") -> None:
@@ -71,8 +73,9 @@ class KitMiddleware:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        REQUESTS.labels(self._function, route, status).inc()
-        REQUEST_SECONDS.labels(self._function, route).observe(seconds)
+        count, duration = _meters(self._function, route, status)
+        count.inc()
+        duration.observe(seconds)
         label_span({"http.route": route, "http.response.status_code": status, "dcoder.tenant.id": current().tenant_id})
         if status >= 500 or _logger.isEnabledFor(logging.DEBUG):
             _logger.log(
@@ -86,6 +89,12 @@ class KitMiddleware:
                     "ms": round(seconds * 1000, 1),
                 },
             )
+
+
+@lru_cache(maxsize=4096)
+def _meters(function: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """Looking a labelled metric up costs more than counting."""
+    return REQUESTS.labels(function, route, status), REQUEST_SECONDS.labels(function, route)
 
 
 class _Answer:

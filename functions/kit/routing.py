@@ -1,6 +1,7 @@
 """The route of every API: authenticates, authorises, replays or claims, and makes the request one unit of work."""
 
 from collections.abc import Callable, Coroutine, Sequence
+from functools import cached_property
 from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
@@ -8,7 +9,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from functions.kit.authorisation import PUBLIC, Requirement, authorise
-from functions.kit.context import identify
+from functions.kit.context import current, identify
 from functions.kit.database import UnitOfWork
 from functions.kit.errors import Forbidden, Internal
 from functions.kit.failures import as_dcoder_error, error_response
@@ -41,6 +42,39 @@ class KitRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """FastAPI's handler, wrapped."""
         return _handler(super().get_route_handler(), self.requirement().action)
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the endpoint takes the request and the principal alone, so that FastAPI has nothing to solve."""
+        wanted = self.dependant
+        others = (
+            wanted.path_params,
+            wanted.query_params,
+            wanted.header_params,
+            wanted.cookie_params,
+            wanted.body_params,
+        )
+        return (
+            wanted.request_param_name == "request"
+            and [d.name for d in wanted.dependencies] == ["principal"]
+            and self.response_model is None
+            and not any(others)
+        )
+
+    async def serve_directly(self, request: Request) -> Response:
+        """Serve a request without FastAPI in between; only for a direct route."""
+        request.scope["route"] = self
+        return await self._direct(request)
+
+    @cached_property
+    def _direct(self) -> Handler:
+        endpoint = self.endpoint
+
+        async def handle(request: Request) -> Response:
+            answer: Response = await endpoint(request=request, principal=current().principal)
+            return answer
+
+        return _handler(handle, self.requirement().action)
 
     def requirement(self) -> Requirement:
         """What a caller needs.

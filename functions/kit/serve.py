@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from functions.kit.catalogue import load_catalogue
+from functions.kit.http_server import HttpProtocol
 from functions.kit.logs import configure_logging
 from functions.kit.settings import load_settings
 from functions.kit.telemetry import configure_tracing
@@ -36,10 +37,11 @@ def run(app: Any, *, service: str, host: str = "0.0.0.0", port: int) -> None:  #
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=int(settings.drain_seconds),
         timeout_keep_alive=75,
         backlog=2048,

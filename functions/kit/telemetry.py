@@ -1,17 +1,19 @@
 """Traces by OpenTelemetry when a collector is set, metrics for Prometheus always."""
 
-import secrets
+import random
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 from starlette.responses import Response
 
 _PROPAGATOR = TraceContextTextMapPropagator()
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 REQUESTS = Counter("dcoder_requests_total", "Answers by function, route and status.", ["function", "route", "status"])
@@ -20,6 +22,12 @@ REQUEST_SECONDS = Histogram(
 )
 IN_FLIGHT = Gauge("dcoder_requests_in_flight", "Requests being served.", ["function"])
 EVENTS = Counter("dcoder_events_total", "Events handled by function and outcome.", ["function", "outcome"])
+
+
+class _Tracing:
+    """Whether this process records spans."""
+
+    on = False
 
 
 def configure_tracing(service: str, platform_id: str, otlp_endpoint: str) -> None:
@@ -35,6 +43,7 @@ def configure_tracing(service: str, platform_id: str, otlp_endpoint: str) -> Non
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{otlp_endpoint.rstrip('/')}/v1/traces")))
     trace.set_tracer_provider(provider)
+    _Tracing.on = True
 
 
 @contextmanager
@@ -44,23 +53,29 @@ def server_span(name: str, headers: Mapping[str, str], attributes: Mapping[str, 
     Yields:
         the W3C `traceparent` to pass on; it continues the caller's trace, or begins one, even with tracing off.
     """
+    if not _Tracing.on:
+        yield _continued(headers.get("traceparent", ""))
+        return
     parent = _PROPAGATOR.extract(headers)
-    span_parent = trace.get_current_span(parent).get_span_context()
     tracer = trace.get_tracer("dcoder")
     with tracer.start_as_current_span(name, context=parent, kind=SpanKind.SERVER, attributes=attributes) as span:
         own = span.get_span_context()
-        if own.span_id in {0, span_parent.span_id}:
-            own = SpanContext(
-                trace_id=span_parent.trace_id or secrets.randbits(128),
-                span_id=secrets.randbits(64) or 1,
-                is_remote=False,
-                trace_flags=TraceFlags(span_parent.trace_flags),
-            )
         yield f"00-{own.trace_id:032x}-{own.span_id:016x}-{int(own.trace_flags):02x}"
+
+
+def _continued(traceparent: str) -> str:
+    """The next span of the caller's trace, or of a new one, when nothing is recorded here."""
+    parts = _TRACEPARENT.fullmatch(traceparent)
+    span = random.getrandbits(64) | 1
+    if parts is None:
+        return f"00-{random.getrandbits(128) | 1:032x}-{span:016x}-00"
+    return f"00-{parts[1]}-{span:016x}-{parts[2]}"
 
 
 def label_span(attributes: Mapping[str, Any]) -> None:
     """Add attributes to the current span."""
+    if not _Tracing.on:
+        return
     span = trace.get_current_span()
     if span.is_recording():
         span.set_attributes({name: value for name, value in attributes.items() if value is not None})

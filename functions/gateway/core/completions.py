@@ -94,15 +94,17 @@ class Completions:
             DcoderError: no such model, or what the provider answered instead.
         """
         call = await self._begin(caller, body, control)
-        flight = (
-            (caller.tenant_id, call.target.provider.name, call.key.exact) if call.key and control.may_read else None
-        )
-        cached = await self._joined(flight) or await self._cache.find(call)
-        if cached is not None:
-            return Answer(call, await self._serve_cached(call, cached))
-        if flight is None:
+        if call.key is None or not control.may_read:
             return Answer(call, await self._ask(call))
-        task = asyncio.ensure_future(self._ask(call))
+        flight = (caller.tenant_id, call.target.provider.name, call.key.exact)
+        running = self._flights.get(flight)
+        if running is not None:
+            # The very same question is being asked right now: its answer, or its failure, is this one's too.
+            completion = await asyncio.shield(running)
+            if may_store(completion):
+                return Answer(call, await self._serve_cached(call, CachedAnswer(completion, "hit", 1.0, 0)))
+            return Answer(call, await self._ask(call))
+        task = asyncio.ensure_future(self._find_or_ask(call))
         self._flights[flight] = task
         task.add_done_callback(lambda done: self._landed(flight, done))
         # Shielded: the caller who leaves must not take the answer from those who wait for the same one.
@@ -141,16 +143,9 @@ class Completions:
             raise ProviderRejected(f"chat with providers of kind {target.provider.kind} is not offered yet")
         return wire
 
-    async def _joined(self, flight: tuple[str, str, str] | None) -> CachedAnswer | None:
-        """The answer of the same question that is being asked right now, if there is one."""
-        running = self._flights.get(flight) if flight else None
-        if running is None:
-            return None
-        try:
-            completion = await asyncio.shield(running)
-        except Exception:  # noqa: BLE001 - its own caller is told; this one asks for itself
-            return None
-        return CachedAnswer(completion, "hit", 1.0, 0) if may_store(completion) else None
+    async def _find_or_ask(self, call: Call) -> Json:
+        cached = await self._cache.find(call)
+        return await self._ask(call) if cached is None else await self._serve_cached(call, cached)
 
     async def _ask(self, call: Call) -> Json:
         body = {name: value for name, value in call.body.items() if name not in {"stream", "stream_options"}}

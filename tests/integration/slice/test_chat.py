@@ -24,7 +24,7 @@ async def usage(as_tenant: Api, tenant: Tenant) -> list[dict[str, Any]]:
     return list(reply.body["items"])
 
 
-async def totals(as_tenant: Api, tenant: Tenant, requests: int) -> dict[str, int]:
+async def totals(as_tenant: Api, tenant: Tenant, requests: int, seconds: float = 20.0) -> dict[str, int]:
     """The tenant's usage, once so many requests are mirrored."""
 
     async def probe() -> dict[str, int]:
@@ -33,7 +33,7 @@ async def totals(as_tenant: Api, tenant: Tenant, requests: int) -> dict[str, int
         sums = {name: sum(row[name] for row in rows) for name in names}
         return sums if sums["requests"] >= requests else {}
 
-    return await eventually(probe)
+    return await eventually(probe, seconds)
 
 
 def official(platform: Platform, tenant: Tenant) -> openai.AsyncOpenAI:

@@ -1,6 +1,7 @@
 """Bad input and broken providers: each a clear envelope with the right status."""
 
 import asyncio
+import io
 import json
 from typing import Any
 
@@ -49,7 +50,7 @@ async def test_ten_megabytes_are_too_large_announced_or_not(as_tenant: Api) -> N
         for _ in range(10):
             yield b"x" * 1_000_000
 
-    announced = await as_tenant.call("POST", "/v1/chat/completions", data=b"x" * 10_000_000)
+    announced = await as_tenant.call("POST", "/v1/chat/completions", data=io.BytesIO(b"x" * 10_000_000))
     assert (announced.status, announced.code) == (413, "payload_too_large")
     chunked = await as_tenant.call("POST", "/v1/chat/completions", data=pieces())
     assert (chunked.status, chunked.code) == (413, "payload_too_large")

@@ -3,7 +3,9 @@
 import asyncio
 import uuid
 
-from tests.platform import Api, Tenant
+import asyncpg
+
+from tests.platform import Api, Platform, Tenant
 
 
 def body() -> dict[str, str]:
@@ -59,3 +61,17 @@ async def test_a_key_belongs_to_its_tenant(api: Api, tenant: Tenant, operator: A
 async def test_a_stream_cannot_be_replayed(as_tenant: Api) -> None:
     reply = await as_tenant.chat("What is a lock?", stream=True, headers={"idempotency_key": "k"})
     assert (reply.status, reply.code) == (400, "invalid_request")
+
+
+async def test_a_secret_shown_once_is_not_readable_in_the_table(platform: Platform, operator: Api) -> None:
+    key, wanted = str(uuid.uuid4()), body()
+    made = await operator.call("POST", "/v1/tenants", wanted, idempotency_key=key)
+    connection = await asyncpg.connect(platform.status["credentials"]["postgresUrl"])
+    try:
+        rows = await connection.fetch("SELECT scope, key, body, content_type FROM idempotency_keys")
+    finally:
+        await connection.close()
+    stored = b"".join(str(row["scope"] + row["key"]).encode() + bytes(row["body"] or b"") for row in rows)
+    assert rows
+    assert made.body["apiKey"]["secret"].encode() not in stored
+    assert key.encode() not in stored

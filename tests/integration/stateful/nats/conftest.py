@@ -1,11 +1,9 @@
 """A fresh NATS per test; Redis and Postgres once, emptied per test; a receiver in the functions' place."""
 
-import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
@@ -15,26 +13,15 @@ from nats.js import JetStreamContext
 
 from functions.kit.catalogue import Catalogue, load_catalogue
 from functions.kit.identifiers import new_id
+from functions.platform.adapters.postgres_server import MEMBER_ROLE
 from stateful.nats.connection import Bus
+from stateful.postgres.cluster import Cluster
+from stateful.postgres.histories import load_histories
+from stateful.postgres.migrate import Migration, Options
+from tests.integration.stateful.nats.databases import FUNCTIONS_ROLE, TENANT_ROLE, PlatformDatabase
 from tests.integration.stateful.nats.receiver import Receiver
 from tests.integration.stateful.nats.running import Running, write_function
 from tests.integration.stateful.nats.servers import Server, nats_server, postgres_server, redis_server
-
-_TABLES = """
-    CREATE TABLE outbox (
-        id uuid PRIMARY KEY,
-        subject text NOT NULL,
-        tenant_id uuid,
-        payload jsonb NOT NULL,
-        created_at timestamptz NOT NULL DEFAULT now(),
-        published_at timestamptz
-    );
-    CREATE INDEX ON outbox (created_at) WHERE published_at IS NULL;
-"""
-_DIRECTORY = """
-    CREATE SCHEMA runtime;
-    CREATE TABLE runtime.tenants (id uuid, database text);
-"""
 
 MakeCatalogue = Callable[..., Catalogue]
 
@@ -81,47 +68,24 @@ def postgres(folder: Path) -> Iterator[Server]:
     server.kill()
 
 
-MakeDatabase = Callable[..., Coroutine[Any, Any, str]]
-
-
-@pytest_asyncio.fixture
-async def make_database(postgres: Server) -> AsyncIterator[MakeDatabase]:
-    """Makes a database with an outbox and gives its address."""
-    names: list[str] = []
-
-    async def make(name: str = "") -> str:
-        names.append(name or f"platform_{new_id()[-12:]}")
-        admin = await _connect(postgres, "postgres")
-        await admin.execute(f'CREATE DATABASE "{names[-1]}"')
-        await admin.close()
-        connection = await _connect(postgres, names[-1])
-        await connection.execute(_TABLES + _DIRECTORY)
-        await connection.close()
-        return f"postgresql://postgres@{postgres.address}/{names[-1]}"
-
-    yield make
-    admin = await _connect(postgres, "postgres")
-    for name in names:
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
-
-
-@pytest_asyncio.fixture
-async def database(make_database: MakeDatabase) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """A connection to a fresh platform database."""
-    connection = await asyncpg.connect(await make_database())
-    yield connection
+@pytest_asyncio.fixture(scope="session")
+async def migrated(postgres: Server) -> Server:
+    """The server with the platform's schema in the databases `platform` and `tenant_template`."""
+    admin, functions = (f"postgresql://{role}@{postgres.address}" for role in ("postgres", FUNCTIONS_ROLE))
+    cluster = Cluster(f"{admin}/postgres", f"{functions}/platform")
+    outcome = await Migration(cluster, load_histories(), Options()).run()
+    assert not outcome.failed
+    connection = await asyncpg.connect(f"{admin}/postgres")
+    await connection.execute(f"CREATE ROLE {TENANT_ROLE} LOGIN IN ROLE {MEMBER_ROLE}")
     await connection.close()
+    return postgres
 
 
-async def _connect(server: Server, database: str) -> "asyncpg.Connection[asyncpg.Record]":
-    # The server listens a moment before it answers.
-    for _ in range(200):
-        try:
-            return await asyncpg.connect(f"postgresql://postgres@{server.address}/{database}", timeout=5)
-        except (asyncpg.CannotConnectNowError, OSError):
-            await asyncio.sleep(0.02)
-    raise RuntimeError(server.log())
+@pytest_asyncio.fixture
+async def database(migrated: Server) -> AsyncIterator[PlatformDatabase]:
+    """A fresh platform database."""
+    async with PlatformDatabase.made(migrated.address) as database:
+        yield database
 
 
 @pytest_asyncio.fixture

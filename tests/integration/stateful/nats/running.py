@@ -15,6 +15,7 @@ from stateful.nats.connection import Bus
 from stateful.nats.dispatcher.consumer import FunctionConsumer
 from stateful.nats.dispatcher.delivery import Delivery
 from stateful.nats.dispatcher.settings import DispatcherSettings
+from stateful.nats.loops import cancel
 from stateful.nats.streams import load_declarations
 from tests.integration.stateful.nats.servers import Server
 
@@ -43,7 +44,7 @@ class Running:
 
     def task(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)
-        self.stack.push_async_callback(end, task)
+        self.stack.push_async_callback(cancel, [task])
         return task
 
     def bus(self, server: Server, name: str = "test") -> Bus:
@@ -63,11 +64,6 @@ class Running:
             self.task(consumer.run())
             self.task(consumer.keep_alive())
         return consumers
-
-
-async def end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def event_of(subject: str = "tenant.updated", **data: object) -> Event:

@@ -30,7 +30,7 @@ async def settled(js: JetStreamContext, consumer: str = MIRROR) -> bool:
         info = await js.consumer_info(EVENTS, consumer)
     except NotFoundError:
         return False
-    return info.num_ack_pending == 0 and info.num_pending == 0
+    return not info.num_ack_pending and not info.num_pending
 
 
 async def letters(js: JetStreamContext) -> int:
@@ -273,3 +273,22 @@ async def test_a_deleted_consumer_is_declared_anew(
     await publish(bus, second)
     # A new consumer begins at the beginning; functions are idempotent.
     await eventually(lambda: second.id in receiver.ids())
+
+
+async def test_a_function_may_subscribe_to_more(
+    nats: Server, bus: Bus, js: JetStreamContext, receiver: Receiver, make_catalogue: MakeCatalogue, running: Running
+) -> None:
+    running.dispatch(make_catalogue(mirror=("tenant.updated",)), bus, receiver.url)
+    await publish(bus, event_of())
+    await eventually(lambda: settled(js))
+    newer = running.bus(nats)
+    await newer.session()
+    running.dispatch(make_catalogue(mirror=("tenant.updated", "tenant.created")), newer, receiver.url)
+
+    async def updated() -> bool:
+        return bool((await js.consumer_info(EVENTS, MIRROR)).config.filter_subjects)
+
+    await eventually(updated)
+    created = event_of("tenant.created")
+    await publish(bus, created)
+    await eventually(lambda: created.id in receiver.ids())

@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-import os
 import shutil
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest_asyncio
+import redis.asyncio
 from aiohttp import web
 from nats.js import JetStreamContext
 
@@ -17,44 +16,14 @@ from functions.kit.identifiers import new_id
 from stateful.nats.connection import Bus
 from stateful.nats.streams import EVENTS
 from tests.integration.stateful.nats.conftest import MakeCatalogue
+from tests.integration.stateful.nats.databases import PlatformDatabase
+from tests.integration.stateful.nats.process import Process
 from tests.integration.stateful.nats.receiver import Call, Receiver, answer
-from tests.integration.stateful.nats.running import Running, event_of, publish, write_function
-from tests.integration.stateful.nats.servers import Server, free_port, nats_server
+from tests.integration.stateful.nats.running import FAST, Running, event_of, publish
+from tests.integration.stateful.nats.servers import Server, nats_server
 from tests.integration.stateful.nats.test_dispatcher import MIRROR, settled
+from tests.integration.stateful.nats.test_usage import record, settle
 from tests.integration.stateful.nats.waiting import eventually
-
-_MAIN = """
-import sys
-from pathlib import Path
-from functions.kit.catalogue import load_catalogue
-from stateful.nats.dispatcher.__main__ import main
-main(load_catalogue(Path(sys.argv[1])))
-"""
-
-
-class Process(Server):
-    """`python -m stateful.nats.dispatcher` with a catalogue of one function."""
-
-    def __init__(self, folder: Path, nats: Server, url: str, **environment: str) -> None:
-        folder.mkdir()
-        write_function(folder / "functions" / "test" / "mirror", ("tenant.updated",))
-        port = free_port()
-        nowhere = f"127.0.0.1:{free_port()}"
-        super().__init__(
-            [sys.executable, "-c", _MAIN, str(folder / "functions")],
-            port=port,
-            folder=folder,
-            environment={
-                "PYTHONPATH": os.pathsep.join(sys.path),
-                "PORT": str(port),
-                "DCODER_NATS_URL": f"nats://{nats.address}",
-                "DCODER_DATABASE_URL": f"postgresql://nobody@{nowhere}/platform",
-                "DCODER_REDIS_URL": f"redis://{nowhere}/0",
-                "DCODER_FUNCTION_URL": url,
-                "DCODER_DISPATCHER_ACK_WAIT_SECONDS": "1",
-                **environment,
-            },
-        )
 
 
 @pytest_asyncio.fixture
@@ -106,7 +75,7 @@ async def test_a_stopped_dispatcher_finishes_what_it_has_in_hand(
         dispatcher.launch()
         await eventually(lambda: len(receiver.calls) == 1, seconds=15)
         stopping = asyncio.create_task(asyncio.to_thread(dispatcher.stop))
-        await eventually(lambda: "Shutting down" in dispatcher.log())
+        await eventually(lambda: "draining" in dispatcher.log())
         # What comes while it drains is for others.
         late = event_of()
         await publish(bus, late)
@@ -153,6 +122,38 @@ async def test_readiness_tells_what_is_away(
         nats.kill()
 
 
+async def test_a_row_and_a_record_reach_functions_by_way_of_the_process(
+    nats: Server,
+    database: PlatformDatabase,
+    redis_client: "redis.asyncio.Redis",
+    redis_process: Server,
+    receiver: Receiver,
+    tmp_path: Path,
+    http: aiohttp.ClientSession,
+) -> None:
+    dispatcher = Process(
+        tmp_path / "dispatcher",
+        nats,
+        receiver.url,
+        ("tenant.updated", "quota.updated"),
+        DCODER_DATABASE_URL=database.url,
+        DCODER_REDIS_URL=f"redis://{redis_process.address}/0",
+    )
+    emitted = event_of()
+    await database.emit(emitted)
+    [usage_id] = await settle(redis_client, record())
+    try:
+        await asyncio.to_thread(dispatcher.start)
+        await eventually(lambda: len(receiver.calls) == 2)
+        received = {call.event.type: call.event for call in receiver.calls}
+        assert received["tenant.updated"] == emitted
+        assert received["quota.updated"].data["records"][0]["usageId"] == usage_id
+        async with http.get(f"http://{dispatcher.address}/health/ready") as response:
+            assert (response.status, (await response.json())["status"]) == (200, "ok")
+    finally:
+        dispatcher.kill()
+
+
 async def publish_on(running: Running, nats: Server) -> None:
     bus = running.bus(nats)
     await bus.session()
@@ -162,14 +163,15 @@ async def publish_on(running: Running, nats: Server) -> None:
 async def test_nothing_is_lost_when_nats_restarts(
     nats: Server, bus: Bus, receiver: Receiver, make_catalogue: MakeCatalogue, running: Running
 ) -> None:
-    running.dispatch(make_catalogue(mirror=("tenant.updated",)), bus, receiver.url)
+    settings = FAST.model_copy(update={"ack_wait_seconds": 0.5})
+    running.dispatch(make_catalogue(mirror=("tenant.updated",)), bus, receiver.url, settings)
     events = [event_of(n=n) for n in range(300)]
     await publish(bus, *events[:150])
     await eventually(lambda: len(receiver.calls) > 20)
     nats.kill()
+    await eventually(lambda: not bus.ready)
     nats.start()
     await bus.session()
-    await eventually(lambda: bus.ready)
     await publish(bus, *events[150:])
     await eventually(lambda: set(receiver.ids()) == {event.id for event in events})
 
@@ -186,9 +188,9 @@ async def test_a_server_that_lost_its_streams_gets_them_again(
     await publish(bus, event_of())
     await eventually(lambda: len(receiver.calls) == 1)
     nats.kill()
+    await eventually(lambda: not bus.ready)
     shutil.rmtree(nats.folder / "jetstream")
     nats.start()
-    await eventually(lambda: not bus.ready)
     await bus.session()
     event = event_of()
     await publish(bus, event)

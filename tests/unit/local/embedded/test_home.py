@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.embedded.credentials import Credentials, keep_key_encryption_key
-from local.embedded.logs import last_line, rotate, tail
+from local.embedded.logs import last_words, rotate, tail
 from local.paths import Home, HomeError, write_private
 
 
@@ -118,5 +118,21 @@ def test_the_tail_of_a_log(tmp_path: Path) -> None:
     assert tail(log, 5) == []
     log.write_text("\n".join(f"line {number} {'x' * 100}" for number in range(5000)) + "\n\n")
     assert [line.split()[1] for line in tail(log, 3) if line] == ["4998", "4999"]
-    assert last_line(log).startswith("line 4999")
+    assert last_words(log).startswith("line 4999")
     assert tail(log, 0) == []
+
+
+def test_the_last_words_of_a_program(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    assert last_words(log) == ""
+    log.write_text("Traceback\n  File x\nModuleNotFoundError: No module named 'y'\n")
+    assert last_words(log) == "ModuleNotFoundError: No module named 'y'"
+    lines = [
+        {"level": "info", "message": "a"},
+        {"level": "error", "message": "in use"},
+        {"level": "info", "message": "b"},
+    ]
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert last_words(log) == "in use"
+    log.write_text(json.dumps(lines[0]) + "\n")
+    assert last_words(log) == "a"

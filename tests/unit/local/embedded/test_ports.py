@@ -85,3 +85,13 @@ def test_a_broken_memory_is_forgotten(tmp_path: Path) -> None:
     ports = Ports.choose(tmp_path / "ports.json", {"web": wanted})
     assert ports["web"] == wanted
     ports.release_all()
+
+
+def test_another_stack_does_not_take_the_port_of_a_server_that_is_down(tmp_path: Path) -> None:
+    ports = Ports.choose(tmp_path / "ports.json", {"web": free()})
+    ports.release("web")
+    assert is_free(ports["web"])
+    other = Ports.choose(tmp_path / "other.json", {"web": ports["web"]})
+    assert other["web"] != ports["web"]
+    other.release_all()
+    ports.release_all()

@@ -1,7 +1,6 @@
 """Compares the answers' keys with recorded traffic of the real providers, when a folder of it is given."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ import pytest
 from tests.unit.local.simulator.conftest import Simulator
 
 Json = dict[str, Any]
-FOLDER = os.environ.get("RECORDED_TRAFFIC_DIR", "")
+FOLDER = Path(__file__).resolve().parents[5] / "shared" / "data" / "api"
 
-pytestmark = pytest.mark.skipif(not FOLDER, reason="recorded traffic absent: RECORDED_TRAFFIC_DIR is not set")
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="no recorded traffic beside the project")
 
 QUESTION = [{"role": "user", "content": "Why do tides rise?"}]
 CHAT = {"model": "sim-chat", "messages": QUESTION}

@@ -1,0 +1,182 @@
+"""What every provider's wire shares: the request, its timeouts, retries, circuit breaker and error mapping."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import aiohttp
+import orjson
+
+from functions.gateway.adapters.circuit_breaker import CircuitBreakers
+from functions.gateway.adapters.provider_errors import asked_wait, details_of, refusal, reporting
+from functions.gateway.adapters.retries import Failure, RetryPolicy
+from functions.gateway.adapters.sse_reader import read_events
+from functions.gateway.core.errors import ProviderBadResponse
+from functions.gateway.core.models import Json, Target
+from functions.kit.egress import EgressPolicy
+from functions.kit.errors import DcoderError
+
+_LARGEST_ANSWER = 64 * 1024 * 1024
+_LARGEST_ERROR = 64 * 1024
+_LONGEST_FAREWELL = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRequest:
+    """A POST to a provider. Its headers carry the key and never show in a repr."""
+
+    target: Target
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, target: Target, url: str, headers: Mapping[str, str], body: Json) -> "ProviderRequest":
+        """A request with a JSON body."""
+        return cls(target, url, {**headers, "content-type": "application/json"}, orjson.dumps(body))
+
+
+class ProviderHttp:
+    """Calls providers over a pooled HTTP session.
+
+    Args:
+        first_byte_seconds: longest wait for the provider's first byte and between two of a stream.
+        total_seconds: longest whole call, its retries included.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        egress: EgressPolicy,
+        *,
+        first_byte_seconds: float = 120.0,
+        total_seconds: float = 600.0,
+        retries: RetryPolicy | None = None,
+        breakers: CircuitBreakers | None = None,
+    ) -> None:
+        self._session = session
+        self._egress = egress
+        self._first_byte_seconds = first_byte_seconds
+        self._total_seconds = total_seconds
+        self._retries = retries or RetryPolicy()
+        self._breakers = breakers or CircuitBreakers()
+
+    async def post(self, request: ProviderRequest) -> Json:
+        """The JSON object that answers a request.
+
+        Raises:
+            DcoderError: one of the gateway's provider errors.
+        """
+        async with self._accepted(request) as response:
+            return json_object(request.target, await _read(response, _LARGEST_ANSWER))
+
+    @asynccontextmanager
+    async def stream(self, request: ProviderRequest) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The data of each server-sent event of the answer, open once the provider has accepted the request.
+
+        Raises:
+            DcoderError: one of the gateway's provider errors, at the start or while reading.
+        """
+        async with self._accepted(request) as response:
+            if response.content_type != "text/event-stream":
+                raise ProviderBadResponse(
+                    "the provider did not answer with a stream", details=details_of(request.target)
+                )
+            yield _events(request.target, response)
+            await _let_end(response)
+
+    @asynccontextmanager
+    async def _accepted(self, request: ProviderRequest) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The response that began with 200."""
+        self._egress.check_url(request.url.partition("?")[0], request.target.provider.kind)
+        with self._breakers.guarding(request.target) as probing:
+            response = await self._send(request, RetryPolicy(most=0) if probing else self._retries)
+        async with response:
+            with reporting(request.target):
+                yield response
+
+    async def _send(self, request: ProviderRequest, retries: RetryPolicy) -> aiohttp.ClientResponse:
+        ends = time.monotonic() + self._total_seconds
+        tried = 0
+        while True:
+            outcome = await self._try(request, ends - time.monotonic())
+            if isinstance(outcome, aiohttp.ClientResponse):
+                return outcome
+            tried += 1
+            pause = retries.pause(outcome, tried, ends - time.monotonic())
+            if pause is None:
+                raise outcome.error
+            await asyncio.sleep(pause)
+
+    async def _try(self, request: ProviderRequest, seconds: float) -> aiohttp.ClientResponse | Failure:
+        try:
+            with reporting(request.target):
+                response = await self._session.post(
+                    request.url,
+                    data=request.body,
+                    headers=request.headers,
+                    timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=5, sock_read=self._first_byte_seconds),
+                    # A redirect could carry the key to a host that nobody allowed.
+                    allow_redirects=False,
+                )
+                if response.status == 200:
+                    return response
+                async with response:
+                    body = await _read(response, _LARGEST_ERROR, cut=True)
+        except DcoderError as error:
+            return Failure(error, repeatable=_lost(error.__cause__))
+        return Failure(
+            refusal(request.target, response.status, response.headers, body),
+            status=response.status,
+            asked_wait=asked_wait(response.headers, body),
+            final=response.headers.get("x-should-retry") == "false",
+        )
+
+
+def json_object(target: Target, body: bytes) -> Json:
+    """The JSON object in a body.
+
+    Raises:
+        ProviderBadResponse: there is none.
+    """
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ProviderBadResponse("the provider's answer is not JSON", details=details_of(target)) from error
+    if not isinstance(answer, dict):
+        raise ProviderBadResponse("the provider's answer is not an object", details=details_of(target))
+    return answer
+
+
+def _lost(cause: BaseException | None) -> bool:
+    """Whether the connection was refused, or lost before any byte of an answer."""
+    never = (TimeoutError, aiohttp.ClientSSLError)
+    return isinstance(cause, aiohttp.ClientConnectionError) and not isinstance(cause, never)
+
+
+async def _events(target: Target, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    with reporting(target):
+        async for data in read_events(response.content.iter_any()):
+            yield data
+
+
+async def _let_end(response: aiohttp.ClientResponse) -> None:
+    """Take in the body's last bytes behind the last event, without which the connection cannot be used again."""
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(_LONGEST_FAREWELL):
+            while await response.content.readany():
+                pass
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int, *, cut: bool = False) -> bytes:
+    """The body up to a limit, beyond which it is cut off or refused."""
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > limit:
+            if cut:
+                break
+            raise ProviderBadResponse("the provider's answer is too large")
+    return bytes(body)

@@ -1,0 +1,33 @@
+"""What can go wrong, as the caller is told."""
+
+from functions.kit.errors import Conflict, DependencyUnavailable, InvalidRequest, NotFound, Unprocessable
+
+
+class TenantNotFound(NotFound):
+    """There is no such tenant."""
+
+    code = "tenant_not_found"
+
+
+class SlugTaken(Conflict):
+    """Another tenant has the slug."""
+
+    code = "slug_taken"
+
+
+class ProvisioningFailed(DependencyUnavailable):
+    """A tenant's database could not be made; nothing is left of the attempt."""
+
+    code = "provisioning_failed"
+
+
+class ProviderKeyMissing(Unprocessable):
+    """A provider needs a key: it is new, or the stored one was given for another kind or host."""
+
+    code = "provider_key_missing"
+
+
+class UnreadableEvent(InvalidRequest):
+    """An event's data is not what its subject promises; to try again is in vain."""
+
+    code = "unreadable_event"

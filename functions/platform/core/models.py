@@ -1,0 +1,190 @@
+"""Tenants, providers and usage as the use cases know them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, Literal, TypeVar
+from uuid import UUID
+
+from functions.platform.core.errors import TenantNotFound
+
+
+class TenantStatus(StrEnum):
+    """A tenant's life: it calls only while active."""
+
+    PROVISIONING = "provisioning"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class Plan(StrEnum):
+    """What a tenant has subscribed to."""
+
+    FREE = "free"
+    STANDARD = "standard"
+    ENTERPRISE = "enterprise"
+
+
+ProviderKind = Literal["openai", "anthropic", "google", "vertex", "groq"]
+Granularity = Literal["day", "hour"]
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[Item]):
+    """Part of a listing; `next_cursor` is None in the last."""
+
+    items: tuple[Item, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewTenant:
+    """What is asked for."""
+
+    name: str
+    slug: str
+    plan: Plan = Plan.STANDARD
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant. Its database and the role that may connect to it are named after its id."""
+
+    id: str
+    slug: str
+    name: str
+    status: TenantStatus
+    plan: Plan
+    region: str | None
+    created_at: datetime
+
+    @property
+    def database(self) -> str:
+        """Name of the tenant's database."""
+        return f"tenant_{UUID(self.id).hex}"
+
+    @property
+    def database_role(self) -> str:
+        """Name of the role that may connect to it; role and database are namespaces of their own."""
+        return self.database
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """An API key at the only moment its secret is known."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionedTenant:
+    """A tenant that works, and the key to begin with."""
+
+    tenant: Tenant
+    api_key: IssuedKey
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderDraft:
+    """A provider as it is given.
+
+    Attributes:
+        api_key: None together with `secret_ref` None keeps what is stored under the name.
+        base_url: None means the kind's own address.
+    """
+
+    name: str
+    kind: ProviderKind
+    api_key: str | None = field(default=None, repr=False)
+    secret_ref: str | None = None
+    base_url: str | None = None
+    models: tuple[str, ...] = ()
+    embedding_model: str | None = None
+    default_model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider as it is stored.
+
+    Attributes:
+        secret: the key under the tenant's data key; None where `secret_ref` names one kept elsewhere.
+        key_hint: the end of the key, to recognise it by.
+    """
+
+    id: str
+    name: str
+    kind: ProviderKind
+    base_url: str | None
+    models: tuple[str, ...]
+    embedding_model: str | None
+    default_model: str | None
+    secret: bytes | None = field(repr=False)
+    secret_ref: str | None
+    key_hint: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def key_masked(self) -> str | None:
+        """What may be shown of the key."""
+        return None if self.secret is None else f"…{self.key_hint or ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageQuery:
+    """Which usage: hours from `start` (inclusive) to `end` (exclusive).
+
+    Attributes:
+        after: sort key of the last total seen: start, provider, model.
+    """
+
+    tenant_id: str
+    start: datetime
+    end: datetime
+    granularity: Granularity
+    limit: int
+    after: tuple[datetime, str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTotal:
+    """What was used of a model in the day or hour that begins at `start`. Embedding models have totals of their own.
+
+    Attributes:
+        requests: all calls, cached ones included.
+        saved_tokens: what the cached ones would have taken.
+    """
+
+    start: datetime
+    provider: str
+    model: str
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_requests: int
+    saved_tokens: int
+    cost_micro_usd: int
+
+    @classmethod
+    def of(cls, row: Mapping[str, object]) -> "UsageTotal":
+        """From a row whose columns are named like the fields."""
+        return cls(**row)  # type: ignore[arg-type]
+
+
+def tenant_id_of(text: str) -> str:
+    """A tenant's id out of a path.
+
+    Raises:
+        TenantNotFound: it is no id, so no tenant has it.
+    """
+    try:
+        if str(UUID(text)) == text:
+            return text
+    except ValueError:
+        pass
+    raise TenantNotFound("there is no such tenant")

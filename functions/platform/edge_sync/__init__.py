@@ -1,0 +1,1 @@
+"""On tenant.created and tenant.updated: tenants to the edge."""

@@ -1,0 +1,1 @@
+"""PUT and GET /v1/tenants/{tenantId}/providers."""

@@ -1,0 +1,1 @@
+"""On quota.updated: metered calls into the ledger."""

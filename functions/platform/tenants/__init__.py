@@ -1,0 +1,1 @@
+"""POST and GET /v1/tenants, GET /v1/tenants/{tenantId}."""

@@ -1,0 +1,104 @@
+"""The context's composition root: settings in, use cases out."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import asyncpg
+
+from functions.kit.database import Databases, UnitOfWork
+from functions.kit.egress import EgressPolicy
+from functions.kit.errors import DcoderError
+from functions.kit.runtime import Runtime
+from functions.kit.settings import Settings
+from functions.platform.adapters.edge_nginx import NginxEdgeAdmin
+from functions.platform.adapters.outbox import OutboxEvents
+from functions.platform.adapters.postgres_providers import PostgresProviders
+from functions.platform.adapters.postgres_server import PostgresServer
+from functions.platform.adapters.postgres_tenants import PostgresTenants
+from functions.platform.adapters.postgres_usage import PostgresUsage
+from functions.platform.core.providers import GetProviders, PutProviders
+from functions.platform.core.provision_tenant import ClearAbandoned, ProvisionTenant
+from functions.platform.core.sync_edge import SyncEdge
+from functions.platform.core.tenants import GetTenant, ListTenants
+from functions.platform.core.usage import MirrorUsage, ReadUsage
+
+_CLEAR_EVERY_SECONDS = 60.0
+_PROVISIONING_SECONDS = 30.0
+_PROVISIONING_CONNECTIONS = 4
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The context's use cases."""
+
+    provision_tenant: ProvisionTenant
+    get_tenant: GetTenant
+    list_tenants: ListTenants
+    get_providers: GetProviders
+    put_providers: PutProviders
+    read_usage: ReadUsage
+    mirror_usage: MirrorUsage
+    sync_edge: SyncEdge
+
+
+@asynccontextmanager
+async def platform(runtime: Runtime) -> AsyncIterator[Platform]:
+    """Wire the context; its connections and its background work end with the block."""
+    settings = runtime.settings
+    at_once = Databases(
+        settings.database_url.get_secret_value(), pool_size=2, pools=1, timeout=settings.database_timeout_seconds
+    )
+    admin = _admin(settings)
+    tenants, server, events = PostgresTenants(at_once), PostgresServer(admin), OutboxEvents()
+    providers, usage = PostgresProviders(), PostgresUsage()
+    edge = NginxEdgeAdmin(settings.edge_dir) if settings.edge_dir else None
+    tasks = []
+    if admin is not None:
+        clearing = _clear_for_ever(runtime.databases, ClearAbandoned(tenants, server))
+        tasks.append(asyncio.create_task(clearing, name="clear-abandoned-tenants"))
+    try:
+        yield Platform(
+            ProvisionTenant(tenants, server, runtime.key_management, runtime.secrets, events),
+            GetTenant(tenants),
+            ListTenants(tenants),
+            GetProviders(tenants, providers),
+            PutProviders(tenants, providers, runtime.secrets, EgressPolicy.of(settings.egress_allow), events),
+            ReadUsage(tenants, usage),
+            MirrorUsage(usage),
+            SyncEdge(tenants, edge),
+        )
+    finally:
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await at_once.close()
+        if admin is not None:
+            await admin.close()
+
+
+def _admin(settings: Settings) -> Databases | None:
+    if settings.database_admin_url is None:
+        return None
+    return Databases(
+        settings.database_admin_url.get_secret_value(),
+        pool_size=_PROVISIONING_CONNECTIONS,
+        pools=1,
+        timeout=_PROVISIONING_SECONDS,
+    )
+
+
+async def _clear_for_ever(databases: Databases, clear: ClearAbandoned) -> None:
+    """Clear at the start, then every minute: a process that died midway cannot clear after itself."""
+    while True:
+        try:
+            async with UnitOfWork(databases):
+                await clear()
+        except (DcoderError, asyncpg.PostgresError) as error:
+            _logger.warning("abandoned tenants could not be cleared", exc_info=error)
+        await asyncio.sleep(_CLEAR_EVERY_SECONDS)

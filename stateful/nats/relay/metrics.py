@@ -1,0 +1,15 @@
+"""The relay's metrics."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+OUTBOX_PUBLISHED = Counter("dcoder_relay_outbox_published_total", "Outbox rows published.")
+OUTBOX_REFUSED = Counter("dcoder_relay_outbox_refused_total", "Attempts to publish an outbox row that NATS refused.")
+ROWS_DELETED = Counter("dcoder_relay_rows_deleted_total", "Outbox and handled-event rows deleted for their age.")
+USAGE_RECORDS = Counter("dcoder_relay_usage_records_total", "Usage records published.")
+USAGE_POISON = Counter("dcoder_relay_usage_poison_total", "Usage records that could not be read, set aside.")
+USAGE_PENDING = Gauge("dcoder_relay_usage_pending", "Usage records that wait to be published.")
+USAGE_SECONDS = Histogram(
+    "dcoder_relay_usage_seconds",
+    "Time from a call's settlement until its usage record is published.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300),
+)

@@ -1,0 +1,1 @@
+"""What the kit needs in every database."""

@@ -1,0 +1,1 @@
+"""Tenants, providers and usage, and what the platform publishes of them."""
