@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import aiohttp
 import orjson
 
+from functions.gateway.adapters.anthropic_wire import AnthropicWire
+from functions.gateway.adapters.google_wire import GoogleWire
 from functions.gateway.adapters.openai_wire import OpenAIWire
 from functions.gateway.adapters.postgres_directory import PostgresProviderDirectory
 from functions.gateway.adapters.provider_http import ProviderHttp
@@ -15,9 +17,11 @@ from functions.gateway.adapters.redis_cache import RedisAnswerCache
 from functions.gateway.adapters.redis_link import RedisLink
 from functions.gateway.adapters.redis_meter import RedisMeter
 from functions.gateway.adapters.spool import Spool
+from functions.gateway.adapters.vertex_credentials import VertexCredentials
+from functions.gateway.adapters.vertex_wire import VertexWire
 from functions.gateway.core.completions import Completions
 from functions.gateway.core.embeddings import Embedder
-from functions.gateway.core.ports import ProviderDirectory
+from functions.gateway.core.ports import ChatWire, ProviderDirectory
 from functions.gateway.core.prices import load_prices
 from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.usage import UsageBook
@@ -57,8 +61,14 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
         trust_env=False,
         auto_decompress=True,
     ) as session:
-        wire = OpenAIWire(ProviderHttp(session, egress))
-        wires = {"openai": wire, "groq": wire}
+        http = ProviderHttp(session, egress)
+        wires: dict[str, ChatWire] = {
+            "openai": OpenAIWire(http),
+            "groq": OpenAIWire(http),
+            "anthropic": AnthropicWire(http),
+            "google": GoogleWire(http),
+            "vertex": VertexWire(http, VertexCredentials(http, egress)),
+        }
         embedder = Embedder(directory, wires, usage)
         cache = SemanticCache(RedisAnswerCache(link), embedder)
         subscriptions = Subscriptions(settings.nats_url.get_secret_value())

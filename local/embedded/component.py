@@ -23,7 +23,7 @@ class Stage(IntEnum):
 
 
 def nothing() -> None:
-    """The preparation of a part that needs none."""
+    """What is done for a part that needs no preparation, or leaves nothing behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,8 @@ class Component:
         version: of the server, unless the probe tells it.
         user: user and group id to run as, when not our own.
         logs: files it writes besides its output.
+        prepare: called before each start, in a thread.
+        cleanup: called after each end.
         grace: seconds it may take to finish what it is doing.
     """
 
@@ -54,6 +56,7 @@ class Component:
     user: int | None = None
     logs: tuple[Path, ...] = ()
     prepare: Callable[[], None] = field(default=nothing)
+    cleanup: Callable[[], None] = field(default=nothing)
     stop_signal: signal.Signals = signal.SIGTERM
     stage: Stage = Stage.SERVERS
     grace: float = 10.0

@@ -1,8 +1,9 @@
 """Ports of the embedded stack: the standard one, or a free one when it is taken, the same at the next start."""
 
+import functools
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,10 +63,21 @@ class Ports:
         self._held = dict(held or {})
 
     @classmethod
-    def choose(cls, path: Path, standard: Mapping[str, int] = STANDARD) -> "Ports":
-        """Choose a port for every name, prefer those remembered in `path`, and remember the choice there."""
+    def choose(
+        cls,
+        path: Path,
+        standard: Mapping[str, int] = STANDARD,
+        usable: Callable[[str, int], bool] = lambda _name, _port: True,
+    ) -> "Ports":
+        """Choose a port for every name, prefer those remembered in `path`, and remember the choice there.
+
+        Args:
+            usable: whether the server of that name can use that port, free as it is.
+        """
         remembered = _read(path)
-        held = {name: _hold(remembered.get(name), port) for name, port in standard.items()}
+        held = {
+            name: _hold(remembered.get(name), port, functools.partial(usable, name)) for name, port in standard.items()
+        }
         chosen = {name: hold.port for name, hold in held.items()}
         write_private(path, json.dumps(chosen, indent=2))
         return cls(chosen, held)
@@ -103,10 +115,10 @@ def _read(path: Path) -> dict[str, int]:
         return {}
 
 
-def _hold(remembered: int | None, standard: int) -> _Hold:
+def _hold(remembered: int | None, standard: int, usable: Callable[[int], bool]) -> _Hold:
     wanted = [] if remembered is None else [remembered]
     for port in (*wanted, *range(standard, standard + _STEP * _STEPS, _STEP), *[0] * _STEPS):
-        if hold := _try_to_hold(port):
+        if usable(port) and (hold := _try_to_hold(port)):
             return hold
     raise OSError("no free port on 127.0.0.1")
 

@@ -11,7 +11,7 @@ from local.embedded.components import identity as oidc
 from local.embedded.components import nats as nats_server
 from local.embedded.components.edge import edge
 from local.embedded.components.nats import nats
-from local.embedded.components.objects import BUCKET, objects
+from local.embedded.components.objects import BUCKET, is_usable, objects
 from local.embedded.components.platform import HOSTS, Program
 from local.embedded.components.postgres import PROVISIONER, SUPERUSER, PostgresPlace, postgres
 from local.embedded.components.redis import redis
@@ -42,7 +42,8 @@ class Stack:
         root = home.root
         keep_key_encryption_key(root / "kek.json")
         used = keep_external(root / "external.json")
-        return cls(home, Ports.choose(root / "ports.json"), Credentials.keep(root / "credentials.json"), used)
+        ports = Ports.choose(root / "ports.json", usable=is_usable)
+        return cls(home, ports, Credentials.keep(root / "credentials.json"), used)
 
     @classmethod
     def existing(cls, home: Home) -> "Stack":

@@ -154,6 +154,7 @@ class Unit:
             await process.wait()
             self.good.clear()
             self.state.process = None
+            component.cleanup()
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         began = time.monotonic()

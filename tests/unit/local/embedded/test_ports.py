@@ -95,3 +95,10 @@ def test_another_stack_does_not_take_the_port_of_a_server_that_is_down(tmp_path:
     assert other["web"] != ports["web"]
     other.release_all()
     ports.release_all()
+
+
+def test_a_free_port_that_its_server_cannot_use_is_passed_over(tmp_path: Path) -> None:
+    wanted = free()
+    ports = Ports.choose(tmp_path / "ports.json", {"web": wanted}, usable=lambda _, port: port != wanted)
+    assert ports["web"] != wanted
+    ports.release_all()

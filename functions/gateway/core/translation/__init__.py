@@ -1,0 +1,1 @@
+"""Translation between OpenAI's chat format, which the gateway speaks inside, and the other providers'."""

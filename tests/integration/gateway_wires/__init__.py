@@ -1,0 +1,1 @@
+"""The gateway's wires against the provider simulator."""
