@@ -171,10 +171,10 @@ def main() -> int:
     """Start what is not running, tell the story, then stay up or stop."""
     once = "--once" in sys.argv
     running = status()
-    if running is None and subprocess.run([DCODER, "up", "--detach"], check=False).returncode:
-        console.print("[red]✗[/] the platform did not start; `dcoder logs` says why")
-        return 1
     try:
+        if running is None and subprocess.run([DCODER, "up", "--detach"], check=False).returncode:
+            console.print("[red]✗[/] the platform did not start; `dcoder logs` says why")
+            return 1
         report = status()
         if report is None:
             console.print("[red]✗[/] the platform is not ready; `dcoder status` says what is missing")

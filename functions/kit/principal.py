@@ -28,6 +28,7 @@ class Principal:
     Attributes:
         subject: the user's id for a token, the key's id for an API key.
         tenant_id: the one tenant the credential belongs to; None for the platform's own.
+        groups: ids of the groups that the user is in.
     """
 
     subject: str
@@ -37,6 +38,7 @@ class Principal:
     api_key_id: str | None = None
     user_id: str | None = None
     plan: str | None = None
+    groups: frozenset[str] = frozenset()
 
     @property
     def is_superadmin(self) -> bool:

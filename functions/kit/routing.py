@@ -8,13 +8,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from functions.kit.authorisation import PUBLIC, Requirement, authorise
+from functions.kit.authorisation import PUBLIC, Requirement, abide_by, authorise
 from functions.kit.context import current, identify
 from functions.kit.database import UnitOfWork
 from functions.kit.errors import Forbidden, Internal
 from functions.kit.failures import as_dcoder_error, error_response
 from functions.kit.idempotency import Claim
 from functions.kit.models import ApiModel
+from functions.kit.policies.directory import following
 from functions.kit.principal import Principal
 from functions.kit.runtime import Runtime
 from functions.kit.sse import EventStream
@@ -41,7 +42,7 @@ class KitRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         """FastAPI's handler, wrapped."""
-        return _handler(super().get_route_handler(), self.requirement().action)
+        return _handler(super().get_route_handler(), self.requirement())
 
     @property
     def is_direct(self) -> bool:
@@ -74,7 +75,7 @@ class KitRoute(APIRoute):
             answer: Response = await endpoint(request=request, principal=current().principal)
             return answer
 
-        return _handler(handle, self.requirement().action)
+        return _handler(handle, self.requirement())
 
     def requirement(self) -> Requirement:
         """What a caller needs.
@@ -98,12 +99,12 @@ def _requirements(dependant: Dependant) -> Sequence[Requirement]:
     return [d.call for d in dependant.dependencies if isinstance(d.call, Requirement)]
 
 
-def _handler(handle: Handler, action: str) -> Handler:
+def _handler(handle: Handler, requirement: Requirement) -> Handler:
     async def serve(request: Request) -> Response:
         runtime: Runtime = request.app.state.runtime
         principal = None
-        if action != PUBLIC:
-            principal = await _admit(request, runtime, action)
+        if requirement.action != PUBLIC:
+            principal = await _admit(request, runtime, requirement)
         claim = await runtime.idempotency.claim(request, principal)
         if isinstance(claim, Response):
             return claim
@@ -115,13 +116,15 @@ def _handler(handle: Handler, action: str) -> Handler:
     return serve
 
 
-async def _admit(request: Request, runtime: Runtime, action: str) -> Principal:
+async def _admit(request: Request, runtime: Runtime, requirement: Requirement) -> Principal:
     principal = await runtime.authenticator.authenticate(request.headers)
     identify(principal)
     named = request.headers.get("x-tenant-id")
     if named is not None and named != principal.tenant_id and not principal.is_superadmin:
         raise Forbidden("X-Tenant-Id is not the credential's tenant")
-    authorise(principal, action, request.path_params.get("tenantId"))
+    if principal.tenant_id is not None and not principal.is_superadmin:
+        abide_by(await (await runtime.wired(following)).of(principal.tenant_id))
+    authorise(principal, requirement.action, request.path_params.get("tenantId"), requirement.resource_of(request))
     return principal
 
 

@@ -68,6 +68,14 @@ class QuotaUpdated(EventData):
     records: list[UsageRecord] = Field(min_length=1, max_length=1000)
 
 
+class PolicyUpdated(EventData):
+    """Access policies have changed: a tenant's, or the platform's own."""
+
+    subject: ClassVar[str] = "policy.updated"
+    tenant_id: str | None = Field(description="The tenant whose policies they are; null for the platform's.")
+    version: int = Field(description="Grows with every change of any policies.")
+
+
 def all_subjects() -> Iterator[type[EventData]]:
     """Every event of the platform, by subject."""
     yield from sorted(EventData.__subclasses__(), key=lambda kind: kind.subject)

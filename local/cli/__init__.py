@@ -147,6 +147,15 @@ def migrate(context: typer.Context) -> None:
     raise typer.Exit(done.returncode)
 
 
+@app.command("rotate-keys", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def rotate_keys(context: typer.Context) -> None:
+    """Rotate keys while the platform runs. Options go to `python -m stateful.postgres.rotate_keys`."""
+    program = _running().program()
+    command = [*program.command("stateful.postgres.rotate_keys"), *context.args]
+    done = subprocess.run(command, env=dict(program.environment), cwd=program.folder, check=False)
+    raise typer.Exit(done.returncode)
+
+
 @app.command()
 def seed() -> None:
     """Make a demo tenant with the simulator as its provider and print its API key. Safe to run twice."""

@@ -107,4 +107,6 @@ def _google() -> list[Route]:
 def _vertex() -> list[Route]:
     call = "POST /projects/{project}/locations/{location}/publishers/google/models/{call}"
     prefixes = ("/vertex/v1", "/vertex/v1beta1")
-    return [route for prefix in prefixes for route in _routes(prefix, VertexDialect(), {call: google.vertex})]
+    listing = "GET /projects/{project}/locations/{location}/models"
+    handlers: dict[str, Handler] = {call: google.vertex, listing: google.list_uploaded_models}
+    return [route for prefix in prefixes for route in _routes(prefix, VertexDialect(), handlers)]

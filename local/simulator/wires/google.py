@@ -194,6 +194,11 @@ async def list_models(exchange: Exchange) -> ASGIApp:
     return exchange.json({"models": [_model(model, model.id) for model in GOOGLE.all()]})
 
 
+async def list_uploaded_models(exchange: Exchange) -> ASGIApp:
+    """`GET /v1/projects/{project}/locations/{location}/models`: the project's own, of which there are none."""
+    return exchange.json({})
+
+
 async def get_model(exchange: Exchange) -> ASGIApp:
     """`GET /v1beta/models/{model}`."""
     name = exchange.request.path_params["model"]

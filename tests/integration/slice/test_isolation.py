@@ -16,9 +16,13 @@ TENANT_ROUTES: dict[tuple[str, str], Any] = {
     ("GET", "/v1/tenants/{tenantId}/providers"): None,
     ("PUT", "/v1/tenants/{tenantId}/providers"): {"providers": []},
     ("GET", "/v1/tenants/{tenantId}/usage"): None,
+    ("GET", "/v1/tenants/{tenantId}/policies"): None,
+    ("PUT", "/v1/tenants/{tenantId}/policies"): {"policies": []},
 }
 # Routes of the platform's operator, closed to every tenant.
 OPERATOR_ROUTES: dict[tuple[str, str], Any] = {
+    ("GET", "/v1/policies"): None,
+    ("PUT", "/v1/policies"): {"policies": []},
     ("GET", "/v1/tenants"): None,
     ("POST", "/v1/tenants"): {"name": "x", "slug": "stolen"},
 }
