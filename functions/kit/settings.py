@@ -62,6 +62,26 @@ class Settings(BaseSettings):
     edge_dir: Path | None = Field(None, description="Folder of the embedded edge; empty where Kong is the edge.")
     spool_dir: Path = Field(Path("/tmp/dcoder-spool"), description="Usage records wait here while Redis is away.")  # noqa: S108
 
+    flags_file: Path | None = Field(None, description="Declaration of the feature flags; empty takes the release's.")
+    flags_poll_seconds: float = Field(
+        1.0, gt=0, description="How often flags are asked for when no event says that one changed."
+    )
+    flags_sdk_key: SecretStr | None = Field(
+        None, description="Server key (`ser.…`) with which Flagsmith's SDKs may read all flags; empty refuses it."
+    )
+    flags_webhook_url: str = Field("", description="Told of every change of a platform default; empty tells nobody.")
+    flags_webhook_secret: SecretStr | None = Field(None, description="Signs what is sent there.")
+    flagsmith_url: str = Field("", description="Address of a Flagsmith server; empty keeps the flags in Postgres.")
+    flagsmith_environment_key: SecretStr | None = Field(
+        None, description="Server-side key (`ser.…`) of the environment in Flagsmith."
+    )
+    flagsmith_admin_key: SecretStr | None = Field(
+        None, description="Organisation API key of Flagsmith, for the platform's functions that write."
+    )
+    flagsmith_webhook_secret: SecretStr | None = Field(
+        None, description="Secret of Flagsmith's webhook to `/v1/webhooks/flagsmith`; empty refuses all calls."
+    )
+
     otlp_endpoint: str = Field("", description="OTLP/HTTP endpoint of the collector; empty sends no traces.")
     drain_seconds: float = Field(30.0, ge=0, description="Longest wait for open requests after SIGTERM.")
 

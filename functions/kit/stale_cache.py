@@ -51,33 +51,36 @@ class StaleCache(Generic[Key, Value]):
 
     def forget(self, key: Key) -> None:
         """Ask again at the next use, keeping the value for when the source is away."""
+        # A load under way may have read what is no longer so: it answers those who wait for it and nobody after them.
+        self._loading.pop(key, None)
         entry = self._entries.get(key)
         if entry is not None:
             self._entries[key] = (min(entry[0], time.monotonic() - self._fresh), entry[1])
 
     def forget_all(self) -> None:
         """Ask for every key again at its next use."""
-        for key in list(self._entries):
+        for key in [*self._entries, *self._loading]:
             self.forget(key)
 
     async def _once(self, key: Key) -> Value:
         running = self._loading.get(key)
         if running is None:
-            running = asyncio.ensure_future(self._fill(key))
+            running = asyncio.ensure_future(self._load(key))
             self._loading[key] = running
             running.add_done_callback(lambda done: self._finish(key, done))
         # Shielded: one caller that goes away must not cancel the load for the others.
         return await asyncio.shield(running)
 
-    async def _fill(self, key: Key) -> Value:
-        value = await self._load(key)
+    def _finish(self, key: Key, done: "asyncio.Future[Value]") -> None:
+        failed = done.cancelled() or done.exception() is not None
+        if self._loading.get(key) is not done:
+            return
+        del self._loading[key]
+        if not failed:
+            self._keep(key, done.result())
+
+    def _keep(self, key: Key, value: Value) -> None:
         self._entries[key] = (time.monotonic(), value)
         self._entries.move_to_end(key)
         while len(self._entries) > self._size:
             self._entries.popitem(last=False)
-        return value
-
-    def _finish(self, key: Key, done: "asyncio.Future[Value]") -> None:
-        self._loading.pop(key, None)
-        if not done.cancelled():
-            done.exception()

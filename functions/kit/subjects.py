@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -74,6 +74,25 @@ class PolicyUpdated(EventData):
     subject: ClassVar[str] = "policy.updated"
     tenant_id: str | None = Field(description="The tenant whose policies they are; null for the platform's.")
     version: int = Field(description="Grows with every change of any policies.")
+
+
+class FlagState(ApiModel):
+    """What a feature flag is: for the platform, or for one tenant."""
+
+    enabled: bool
+    value: Any = Field(None, description="String, integer, boolean or JSON, as the flag is declared.")
+    percentage: float | None = Field(None, description="Of tenants or users the flag is on for; null for all.")
+
+
+class FlagUpdated(EventData):
+    """A feature flag has changed: its default, or what it is for one tenant."""
+
+    subject: ClassVar[str] = "flag.updated"
+    name: str
+    tenant_id: str | None = Field(None, description="Null when the platform's default has changed.")
+    previous: FlagState
+    current: FlagState
+    changed_by: str = Field(description="Subject of the credential, or `flagsmith` where it was changed there.")
 
 
 def all_subjects() -> Iterator[type[EventData]]:

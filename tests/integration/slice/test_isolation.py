@@ -16,11 +16,18 @@ TENANT_ROUTES: dict[tuple[str, str], Any] = {
     ("GET", "/v1/tenants/{tenantId}/providers"): None,
     ("PUT", "/v1/tenants/{tenantId}/providers"): {"providers": []},
     ("GET", "/v1/tenants/{tenantId}/usage"): None,
+    ("GET", "/v1/tenants/{tenantId}/flags"): None,
+    ("PUT", "/v1/tenants/{tenantId}/flags"): {"flags": {"plugin-example": {"enabled": True}}},
+    ("GET", "/v1/tenants/{tenantId}/flags/webhook"): None,
+    ("PUT", "/v1/tenants/{tenantId}/flags/webhook"): {"url": "https://example.com/"},
+    ("DELETE", "/v1/tenants/{tenantId}/flags/webhook"): None,
     ("GET", "/v1/tenants/{tenantId}/policies"): None,
     ("PUT", "/v1/tenants/{tenantId}/policies"): {"policies": []},
 }
 # Routes of the platform's operator, closed to every tenant.
 OPERATOR_ROUTES: dict[tuple[str, str], Any] = {
+    ("GET", "/v1/flags"): None,
+    ("PUT", "/v1/flags"): {"flags": {"chat-completions": {"enabled": False}}},
     ("GET", "/v1/policies"): None,
     ("PUT", "/v1/policies"): {"policies": []},
     ("GET", "/v1/tenants"): None,

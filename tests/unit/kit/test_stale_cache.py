@@ -64,6 +64,23 @@ async def test_a_forgotten_value_is_asked_for_again_and_kept_for_bad_times() -> 
     assert await cache.get("a") == "a3"
 
 
+@pytest.mark.parametrize("everything", [False, True])
+async def test_a_value_that_was_being_asked_for_when_it_changed_is_asked_for_again(everything: bool) -> None:
+    source = Source()
+    source.gate.clear()
+    cache = StaleCache(source.load, fresh=60)
+    waiting = asyncio.create_task(cache.get("a"))
+    await asyncio.sleep(0)
+    if everything:
+        cache.forget_all()
+    else:
+        cache.forget("a")
+    source.gate.set()
+    await waiting
+    assert await cache.get("a") == "a2"
+    assert await cache.get("a") == "a2"
+
+
 async def test_the_least_used_are_dropped() -> None:
     source = Source()
     cache = StaleCache(source.load, fresh=60, size=2)

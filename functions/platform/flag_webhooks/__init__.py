@@ -1,0 +1,1 @@
+"""On flag.updated: who registered an address is told."""

@@ -1,0 +1,1 @@
+"""Flags without any server."""
