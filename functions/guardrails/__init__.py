@@ -1,0 +1,1 @@
+"""Prompt injection, personal data and secrets in what goes to a model and comes back: detected, never blocked."""

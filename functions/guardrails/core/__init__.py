@@ -1,0 +1,1 @@
+"""The guardrails' rules, free of frameworks and drivers."""

@@ -1,0 +1,1 @@
+"""Quality figures measured on public data."""
