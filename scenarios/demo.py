@@ -16,8 +16,18 @@ from scenarios.platform import DCODER, Client, ScenarioError, client, dcoder, ev
 
 _QUESTION = "What does a semantic cache save a company that calls language models all day?"
 _SIMILAR = "What does a semantic cache save a company that calls language models all the day?"
-_KINDS = {"OPENAI_API_KEY": "openai", "GROQ_API_KEY": "groq"}
-_MODELS = {"openai": ("gpt-4o-mini", "text-embedding-3-small"), "groq": ("llama-3.1-8b-instant", None)}
+_KINDS = {
+    "OPENAI_API_KEY": "openai",
+    "ANTHROPIC_API_KEY": "anthropic",
+    "GEMINI_API_KEY": "google",
+    "GROQ_API_KEY": "groq",
+}
+_MODELS = {
+    "openai": ("gpt-4o-mini", "text-embedding-3-small"),
+    "anthropic": ("claude-haiku-4-5", None),
+    "google": ("gemini-2.5-flash", "gemini-embedding-001"),
+    "groq": ("llama-3.1-8b-instant", None),
+}
 
 console = Console(highlight=False, soft_wrap=True)
 

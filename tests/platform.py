@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
+import pytest
 
 Value = TypeVar("Value")
 DCODER = str(Path(sys.executable).parent / "dcoder")
@@ -43,7 +44,10 @@ class Platform:
         return done.stdout.strip()
 
     def pid(self, component: str) -> int:
+        """The component's process now; a server that runs in a container has none here."""
         report = json.loads(self.dcoder("status", "--json").stdout)
+        if component not in report["components"]:
+            pytest.skip(f"{component} is not a process of this platform")
         return int(report["components"][component]["pid"])
 
 
@@ -116,7 +120,8 @@ def running_platform(addresses: dict[str, str]) -> Iterator[Platform]:
         addresses: servers that run already, as `DCODER_USE_…` variables.
     """
     home = tempfile.mkdtemp(prefix="dcoder-test-")
-    os.environ.update(addresses)
+    # Allowed, and nobody listens there: a provider that is down.
+    os.environ.update(addresses, DCODER_EGRESS_ALLOW="127.0.0.1:1")
     try:
         started = run_dcoder(home, "up", "--detach")
         assert started.returncode == 0, started.stdout + started.stderr

@@ -1,6 +1,5 @@
 """Bad input and broken providers: each a clear envelope with the right status."""
 
-import asyncio
 import io
 import json
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import NewTenant
-from tests.platform import Api, Platform, Tenant
+from tests.platform import Api, Platform, Tenant, eventually
 
 ENVELOPE = {"code", "message", "details"}
 HELLO = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "Hello there."}]}
@@ -77,9 +76,6 @@ async def test_what_is_no_credential(api: Api, headers: dict[str, str]) -> None:
 
 async def test_an_expired_token_is_refused(platform: Platform, api: Api) -> None:
     token = platform.token("--role", "superadmin", "--ttl", "1")
-    await asyncio.sleep(0)
-
-    from tests.platform import eventually
 
     async def refused() -> bool:
         reply = await api.as_(token).call("GET", "/v1/tenants")
@@ -140,8 +136,6 @@ async def test_a_refused_provider_key_is_not_the_caller_s_fault(
     path = f"/v1/tenants/{tenant.id}/providers"
     assert (await api.as_(tenant.key).call("PUT", path, {"providers": [provider]})).status == 200
 
-    from tests.platform import eventually
-
     async def refused() -> bool:
         reply = await api.as_(tenant.key).chat("Hello?", headers={"cache_control": "no-store"})
         return (reply.status, reply.body.get("error", {}).get("code")) == (502, "provider_authentication_failed")
@@ -153,7 +147,25 @@ async def test_a_provider_that_is_down(platform: Platform, api: Api, new_tenant:
     tenant = await new_tenant()
     provider = {"name": "openai", "kind": "openai", "apiKey": "sk-x", "baseUrl": "http://127.0.0.1:1/v1"}
     path = f"/v1/tenants/{tenant.id}/providers"
-    refused = await api.as_(tenant.key).call("PUT", path, {"providers": [provider]})
+    stored = await api.as_(tenant.key).call("PUT", path, {"providers": [provider]})
+    assert stored.status == 200, stored.body
+
+    async def says_so() -> bool:
+        reply = await api.as_(tenant.key).chat("Hello?", headers={"cache_control": "no-store"})
+        return (reply.status, reply.body.get("error", {}).get("code")) == (502, "provider_unavailable")
+
+    assert await eventually(says_so)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1:2/v1", "http://169.254.169.254/latest", "https://evil.example/v1", "file:///etc/passwd"],
+)
+async def test_a_provider_at_an_address_that_is_not_allowed_is_not_stored(
+    as_tenant: Api, tenant: Tenant, address: str
+) -> None:
+    provider = {"name": "openai", "kind": "openai", "apiKey": "sk-x", "baseUrl": address}
+    refused = await as_tenant.call("PUT", f"/v1/tenants/{tenant.id}/providers", {"providers": [provider]})
     assert (refused.status, refused.code) == (400, "egress_denied")
 
 
