@@ -24,4 +24,12 @@ async def caller_of(request: Request, principal: Principal) -> Caller:
     if tenant is None:
         raise Forbidden("there is no such tenant")
     tenant.ensure_active()
-    return Caller(tenant.id, principal.api_key_id, principal.user_id, current().request_id, tenant.settings)
+    return Caller(
+        tenant.id,
+        principal.api_key_id,
+        principal.user_id,
+        current().request_id,
+        tenant.settings,
+        groups=principal.groups,
+        models=principal.models,
+    )

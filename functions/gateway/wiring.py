@@ -12,6 +12,7 @@ from functions.gateway.adapters.anthropic_wire import AnthropicWire
 from functions.gateway.adapters.google_wire import GoogleWire
 from functions.gateway.adapters.openai_wire import OpenAIWire
 from functions.gateway.adapters.postgres_directory import PostgresProviderDirectory
+from functions.gateway.adapters.postgres_limits import PostgresLimitDirectory
 from functions.gateway.adapters.provider_http import ProviderHttp
 from functions.gateway.adapters.redis_cache import RedisAnswerCache
 from functions.gateway.adapters.redis_link import RedisLink
@@ -19,6 +20,7 @@ from functions.gateway.adapters.redis_meter import RedisMeter
 from functions.gateway.adapters.spool import Spool
 from functions.gateway.adapters.vertex_credentials import VertexCredentials
 from functions.gateway.adapters.vertex_wire import VertexWire
+from functions.gateway.core.admission import Admission, AdmissionPolicy
 from functions.gateway.core.completions import Completions
 from functions.gateway.core.embeddings import Embedder
 from functions.gateway.core.ports import ChatWire, ProviderDirectory
@@ -51,8 +53,15 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
     )
     link = RedisLink(settings.redis_url.get_secret_value(), timeout_seconds=settings.redis_timeout_seconds)
     spool = Spool(settings.spool_dir)
-    meter = RedisMeter(link, spool)
-    usage = UsageBook(meter, load_prices())
+    limits = PostgresLimitDirectory(runtime.databases, stale=settings.api_key_stale_seconds)
+    meter = RedisMeter(link, spool, limits, lease_seconds=settings.quota_lease_seconds)
+    policy = AdmissionPolicy(
+        completion_tokens=settings.quota_completion_tokens,
+        wait_seconds=settings.quota_wait_seconds,
+        open_without_store=settings.quota_when_redis_away == "open",
+    )
+    admission = Admission(limits, meter, load_prices(), runtime.spawn, policy)
+    usage = UsageBook(meter, load_prices(), admission.freed)
     connector = aiohttp.TCPConnector(limit=0, resolver=egress.resolver(), keepalive_timeout=60, ttl_dns_cache=60)
     async with aiohttp.ClientSession(
         connector=connector,
@@ -69,18 +78,21 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
             "google": GoogleWire(http),
             "vertex": VertexWire(http, VertexCredentials(http, egress)),
         }
-        embedder = Embedder(directory, wires, usage)
+        embedder = Embedder(directory, wires, admission, usage)
         cache = SemanticCache(RedisAnswerCache(link), embedder)
         subscriptions = Subscriptions(settings.nats_url.get_secret_value())
         subscriptions.on("provider.updated", lambda event: directory.forget(event.tenant_id or ""))
+        subscriptions.on("quota.changed", lambda _: limits.wake())
         subscriptions.on("tenant.updated", lambda event: runtime.forget_tenant(event.tenant_id or ""))
         tasks = [
             asyncio.create_task(spool.replay_for_ever(meter.replay), name="spool-replay"),
             asyncio.create_task(subscriptions.run(), name="subscriptions"),
+            asyncio.create_task(limits.follow(), name="limits"),
+            asyncio.create_task(meter.keep(), name="reservations"),
         ]
         try:
             yield Gateway(
-                Completions(directory, wires, cache, usage, runtime.spawn),
+                Completions(directory, wires, cache, admission=admission, usage=usage, spawn=runtime.spawn),
                 embedder,
                 directory,
                 runtime.tenants,

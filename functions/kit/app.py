@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from functions.kit.catalogue import Function, load_catalogue
 from functions.kit.errors import DcoderError
 from functions.kit.failures import as_dcoder_error, error_response
+from functions.kit.forgetting import forgetting
 from functions.kit.health import live, ready
 from functions.kit.middleware import KitMiddleware
 from functions.kit.routing import Handler, KitRoute
@@ -77,6 +78,7 @@ def create_app(*routers: APIRouter, wire: Wire[Any]) -> FastAPI:
         async with shared_runtime() as runtime:
             app.state.runtime = runtime
             app.state.wiring = await runtime.wired(wire)
+            await runtime.wired(forgetting)
             yield
 
     app = FunctionApp(

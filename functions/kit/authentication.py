@@ -13,13 +13,14 @@ import jwt
 from functions.kit.clock import utc_now
 from functions.kit.database import Databases
 from functions.kit.errors import DependencyUnavailable, Forbidden, Unauthenticated
+from functions.kit.members import Account, Member, MemberDirectory
 from functions.kit.principal import Principal, Role, hash_api_key, is_api_key
 from functions.kit.stale_cache import StaleCache
 from functions.kit.tenancy import TenantDirectory, TenantSuspended
 
 _ALGORITHMS = ["RS256", "PS256", "ES256", "ES384", "EdDSA"]
 _KEY_QUERY = """
-    SELECT key_id::text, tenant_id::text, user_id, roles, active, expires_at, tenant_status, tenant_plan
+    SELECT key_id::text, tenant_id::text, user_id, roles, active, expires_at, tenant_status, tenant_plan, groups, models
     FROM runtime.api_keys WHERE key_hash = $1
 """
 _REFRESH_SECONDS = 300.0
@@ -57,6 +58,8 @@ class ApiKeys:
             api_key_id=row["key_id"],
             user_id=row["user_id"],
             plan=row["tenant_plan"],
+            groups=frozenset(row["groups"]),
+            models=frozenset(row["models"]),
         )
 
     def forget_all(self) -> None:
@@ -118,6 +121,7 @@ class Tokens:
         self,
         jwks: JwksCache,
         tenants: TenantDirectory,
+        members: MemberDirectory,
         *,
         issuer: str,
         audience: str,
@@ -126,6 +130,7 @@ class Tokens:
     ) -> None:
         self._jwks = jwks
         self._tenants = tenants
+        self._members = members
         self._issuer = issuer
         self._audience = audience
         self._roles_claim = roles_claim
@@ -137,7 +142,7 @@ class Tokens:
 
         Raises:
             Unauthenticated: the token is malformed, expired, of another issuer or for another audience.
-            Forbidden: its tenant does not exist or may not call.
+            Forbidden: its tenant does not exist, or the tenant or the user may not call.
             DependencyUnavailable: the issuer's keys or the database are away and not known from before.
         """
         claims = await self._claims(token)
@@ -148,14 +153,24 @@ class Tokens:
             raise Forbidden("the token names no tenant")
         subject = str(claims["sub"])
         is_service = claims.get("client_id") == subject
+        member = None if tenant_id is None or is_service else await self._member(str(tenant_id), subject, claims)
         return Principal(
             subject=subject,
             kind="service" if is_service else "user",
             tenant_id=str(tenant_id) if tenant_id else None,
-            roles=roles,
-            user_id=None if is_service else subject,
+            roles=roles if member is None else (roles & {Role.SUPERADMIN}) | {member.role},
+            user_id=None if is_service else member.user_id if member else subject,
             plan=plan,
+            groups=member.groups if member else frozenset(),
         )
+
+    async def _member(self, tenant_id: str, subject: str, claims: Mapping[str, Any]) -> Member | None:
+        # Anybody may claim an address that nobody has verified.
+        email = str(claims.get("email") or "") if claims.get("email_verified") is True else ""
+        member = await self._members.find(Account(tenant_id, subject, email or None))
+        if member is not None:
+            member.ensure_welcome()
+        return member
 
     async def _plan_of(self, tenant_id: str) -> str:
         tenant = await self._tenants.find(tenant_id)

@@ -26,6 +26,14 @@ PROVIDER_HOSTS: dict[str, tuple[str, ...]] = {
     ),
     "groq": (r"api\.groq\.com",),
 }
+# Where a kind is called when a tenant names no address of its own.
+PROVIDER_URLS: dict[str, str] = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com/v1",
+    "google": "https://generativelanguage.googleapis.com/v1beta",
+    "vertex": "https://aiplatform.googleapis.com/v1",
+    "groq": "https://api.groq.com/openai/v1",
+}
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")

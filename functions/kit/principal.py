@@ -26,9 +26,12 @@ class Principal:
     """A verified caller.
 
     Attributes:
-        subject: the user's id for a token, the key's id for an API key.
+        subject: the issuer's name of the user for a token, the key's id for an API key.
         tenant_id: the one tenant the credential belongs to; None for the platform's own.
-        groups: ids of the groups that the user is in.
+        user_id: the tenant's user, the same behind a token and behind an API key; the token's subject for somebody the
+            tenant has not registered.
+        groups: ids of the groups that the user, or the key itself, is in.
+        models: the models that the key may call, as requests name them; empty allows all.
     """
 
     subject: str
@@ -39,6 +42,7 @@ class Principal:
     user_id: str | None = None
     plan: str | None = None
     groups: frozenset[str] = frozenset()
+    models: frozenset[str] = frozenset()
 
     @property
     def is_superadmin(self) -> bool:

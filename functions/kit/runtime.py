@@ -16,6 +16,7 @@ from functions.kit.data_keys import PostgresDataKeys
 from functions.kit.database import Databases
 from functions.kit.health import Health
 from functions.kit.idempotency import Idempotency
+from functions.kit.members import MemberDirectory
 from functions.kit.secrets import FileKeyManagement, SecretBox
 from functions.kit.settings import Settings, load_settings
 from functions.kit.tenancy import TenantDatabaseCredentials, TenantDirectory
@@ -44,11 +45,13 @@ class Runtime:
         )
         caching = {"fresh": settings.api_key_cache_seconds, "stale": settings.api_key_stale_seconds}
         self.tenants = TenantDirectory(self.databases, **caching)
+        self.members = MemberDirectory(self.databases, **caching)
         self.authenticator = Authenticator(
             ApiKeys(self.databases, **caching),
             Tokens(
                 JwksCache(self.http, settings.oidc_jwks_url),
                 self.tenants,
+                self.members,
                 issuer=settings.oidc_issuer,
                 audience=settings.oidc_audience,
                 roles_claim=settings.oidc_roles_claim,
@@ -80,6 +83,11 @@ class Runtime:
     def forget_tenant(self, tenant_id: str) -> None:
         """Something about a tenant changed: ask for it and for the API keys again at their next use."""
         self.tenants.forget(tenant_id)
+        self.forget_credentials()
+
+    def forget_credentials(self) -> None:
+        """A key or a user changed: ask for all of them again at their next use."""
+        self.members.forget_all()
         self.authenticator.forget_all()
 
     def _finished(self, task: asyncio.Task[None]) -> None:

@@ -3,7 +3,9 @@
 import base64
 import json
 import os
+import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -125,7 +127,8 @@ def rotate_key_file(path: Path) -> str:
     """
     document = json.loads(path.read_text())
     keys = {name: base64.b64decode(key) for name, key in document["keys"].items()}
-    name = f"kek-{len(keys) + 1}"
+    # Counted on from the highest: one that was taken out of the file may still be needed, and must not be replaced.
+    name = f"kek-{max((int(number) for number in re.findall(r'kek-([0-9]+)', ' '.join(keys))), default=0) + 1}"
     _write_keys(path, name, {**keys, name: new_data_key()})
     return name
 
@@ -134,10 +137,25 @@ def _write_keys(path: Path, active: str, keys: dict[str, bytes]) -> None:
     document = {"active": active, "keys": {name: base64.b64encode(key).decode() for name, key in keys.items()}}
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        _keep_owner(path, file.fileno())
         json.dump(document, file)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    # Until the folder is on disk, too, a power cut could bring the old file back: what the new key wraps would be lost.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _keep_owner(path: Path, descriptor: int) -> None:
+    """Leave a file to whom it belongs: the functions must still be able to read it when somebody else rotates."""
+    with suppress(FileNotFoundError):
+        before, after = path.stat(), os.fstat(descriptor)
+        if (before.st_uid, before.st_gid) != (after.st_uid, after.st_gid):
+            os.fchown(descriptor, before.st_uid, before.st_gid)
 
 
 class SecretBox:

@@ -82,6 +82,20 @@ class Settings(BaseSettings):
         None, description="Secret of Flagsmith's webhook to `/v1/webhooks/flagsmith`; empty refuses all calls."
     )
 
+    quota_when_redis_away: Literal["open", "closed"] = Field(
+        "closed",
+        description="Calls under a hard limit while Redis is away: let in uncounted at first, or answered 503.",
+    )
+    quota_completion_tokens: int = Field(
+        4096, ge=1, description="Longest answer under a hard limit on tokens or cost where the call sets none."
+    )
+    quota_wait_seconds: float = Field(
+        5.0, ge=0, le=60, description="Longest wait for tokens or money that calls under way may give back."
+    )
+    quota_lease_seconds: float = Field(
+        60.0, gt=0, description="What a process held is given back when it was dead for so long."
+    )
+
     otlp_endpoint: str = Field("", description="OTLP/HTTP endpoint of the collector; empty sends no traces.")
     drain_seconds: float = Field(30.0, ge=0, description="Longest wait for open requests after SIGTERM.")
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from functions.kit.events import EventData
 from functions.kit.models import ApiModel
+from functions.kit.quotas import Metric, SubjectKind, Window
 
 
 class TenantCreated(EventData):
@@ -43,7 +44,7 @@ class UsageRecord(ApiModel):
 
     usage_id: str
     tenant_id: str
-    at: datetime
+    at: datetime = Field(description="When the call began; it counts in the windows that this lies in.")
     provider: str
     model: str
     operation: Literal["chat", "embeddings"]
@@ -52,12 +53,18 @@ class UsageRecord(ApiModel):
     cached: Literal["miss", "hit", "semantic"] = "miss"
     saved_tokens: int = Field(0, ge=0, description="Tokens that a cached answer did not cost.")
     cost_micro_usd: int = Field(ge=0, description="Millionths of a US dollar.")
-    status: Literal["ok", "error", "cancelled"] = "ok"
+    status: Literal["ok", "error", "cancelled", "expired"] = Field(
+        "ok", description="`expired`: the process died during the call, so nobody knows what it used."
+    )
     api_key_id: str | None = None
     user_id: str | None = None
+    groups: list[str] = Field(default_factory=list, description="Groups that the caller was in.")
     request_id: str = ""
     latency_ms: int = Field(0, ge=0)
     estimated: bool = False
+    internal: bool = Field(
+        False, description="Made by the platform for a caller's call: its tokens and cost count, it is no request."
+    )
 
 
 class QuotaUpdated(EventData):
@@ -66,6 +73,36 @@ class QuotaUpdated(EventData):
     subject: ClassVar[str] = "quota.updated"
     tenant_id: str
     records: list[UsageRecord] = Field(min_length=1, max_length=1000)
+
+
+class QuotaSubject(ApiModel):
+    """What a limit is on."""
+
+    kind: SubjectKind
+    id: str | None = Field(None, description="Null for the tenant itself; a model as `model` or `provider/model`.")
+
+
+class QuotaChanged(EventData):
+    """A tenant's limits are others than before."""
+
+    subject: ClassVar[str] = "quota.changed"
+    tenant_id: str
+    version: int = Field(description="Grows with every change of any tenant's limits.")
+
+
+class QuotaThreshold(EventData):
+    """A tenant's use has crossed a threshold of a limit: said once per limit, threshold and window."""
+
+    subject: ClassVar[str] = "quota.threshold"
+    tenant_id: str
+    quota_id: str
+    limited: QuotaSubject = Field(alias="subject", description="What the limit is on.")
+    metric: Metric
+    window: Window
+    window_start: datetime
+    threshold: int = Field(description="Per cent of the limit.")
+    used: int = Field(description="When it was crossed: requests, tokens, or millionths of a US dollar.")
+    limit: int
 
 
 class PolicyUpdated(EventData):
@@ -93,6 +130,50 @@ class FlagUpdated(EventData):
     previous: FlagState
     current: FlagState
     changed_by: str = Field(description="Subject of the credential, or `flagsmith` where it was changed there.")
+
+
+class KeyCreated(EventData):
+    """A tenant has an API key more."""
+
+    subject: ClassVar[str] = "key.created"
+    tenant_id: str
+    key_id: str
+
+
+class KeyRotated(EventData):
+    """An API key has a new secret."""
+
+    subject: ClassVar[str] = "key.rotated"
+    tenant_id: str
+    key_id: str
+    grace_seconds: int = Field(description="How long the secret before it is still good.")
+
+
+class KeyRevoked(EventData):
+    """An API key is no longer good."""
+
+    subject: ClassVar[str] = "key.revoked"
+    tenant_id: str
+    key_id: str
+
+
+class UserUpdated(EventData):
+    """A tenant's user was registered, changed or removed."""
+
+    subject: ClassVar[str] = "user.updated"
+    tenant_id: str
+    user_id: str
+    status: Literal["invited", "active", "deactivated", "removed"]
+    changed: list[str] = Field(description="Names of the fields that changed; all of them for a new user.")
+
+
+class GroupUpdated(EventData):
+    """A tenant's group was made, changed or removed, or has other members."""
+
+    subject: ClassVar[str] = "group.updated"
+    tenant_id: str
+    group_id: str
+    changed: list[str] = Field(description="Names of the fields that changed, `members` among them; empty: removed.")
 
 
 def all_subjects() -> Iterator[type[EventData]]:

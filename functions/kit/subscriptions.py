@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import nats
 import nats.errors
@@ -14,6 +15,7 @@ from functions.kit.events import Event, EventError
 Forget = Callable[[Event], None]
 
 _RETRY_SECONDS = 1.0
+_CANCEL_SECONDS = 0.1
 _logger = logging.getLogger(__name__)
 
 
@@ -45,19 +47,41 @@ class Subscriptions:
     async def _connect(self) -> Client:
         while True:
             try:
-                # Once connected the client reconnects by itself, for ever; only the first time is ours to repeat.
-                return await nats.connect(
-                    self._servers, max_reconnect_attempts=-1, reconnect_time_wait=1, connect_timeout=2, error_cb=_ignore
-                )
+                return await _cancellable(self._attempt())
             except (OSError, TimeoutError, nats.errors.Error) as error:
                 _logger.debug("nats is away", extra={"reason": str(error)})
                 await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _attempt(self) -> Client:
+        # Once connected the client reconnects by itself, for ever; only the first time is ours to repeat.
+        return await nats.connect(
+            self._servers, max_reconnect_attempts=-1, reconnect_time_wait=1, connect_timeout=2, error_cb=_ignore
+        )
 
     async def _receive(self, message: Msg) -> None:
         try:
             self._handlers[message.subject](Event.from_json(message.data))
         except EventError as error:
             _logger.warning("an event cannot be read", extra={"subject": message.subject}, exc_info=error)
+
+
+async def _cancellable(connecting: Coroutine[Any, Any, Client]) -> Client:
+    """Wait for a connection, and be sure to end when cancelled.
+
+    The client waits for its socket by `asyncio.wait_for`, which before Python 3.12 loses a cancellation that comes
+    together with the socket's refusal; the client would then go on trying for ever.
+    """
+    attempt = asyncio.ensure_future(connecting)
+    try:
+        await asyncio.wait({attempt})
+        return attempt.result()
+    except asyncio.CancelledError:
+        while not attempt.done():
+            attempt.cancel()
+            await asyncio.wait({attempt}, timeout=_CANCEL_SECONDS)
+        if not attempt.cancelled() and attempt.exception() is None:
+            await attempt.result().close()
+        raise
 
 
 async def _ignore(error: Exception) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+import aiohttp
 import asyncpg
 
 from functions.kit.database import Databases, UnitOfWork
@@ -15,14 +16,19 @@ from functions.kit.runtime import Runtime
 from functions.kit.settings import Settings
 from functions.platform.adapters.edge_nginx import NginxEdgeAdmin
 from functions.platform.adapters.outbox import OutboxEvents
-from functions.platform.adapters.postgres_providers import PostgresProviders
+from functions.platform.adapters.postgres_api_keys import PostgresApiKeys
+from functions.platform.adapters.postgres_providers import PostgresProviders, PostgresStoredProviders
 from functions.platform.adapters.postgres_server import PostgresServer
 from functions.platform.adapters.postgres_tenants import PostgresTenants
 from functions.platform.adapters.postgres_usage import PostgresUsage
+from functions.platform.adapters.provider_probe import HttpProber
+from functions.platform.core.api_keys import NoteKeyUse
+from functions.platform.core.probe_provider import ProbeProvider
 from functions.platform.core.providers import GetProviders, PutProviders
 from functions.platform.core.provision_tenant import ClearAbandoned, ProvisionTenant
 from functions.platform.core.sync_edge import SyncEdge
 from functions.platform.core.tenants import GetTenant, ListTenants
+from functions.platform.core.update_tenant import UpdateTenant
 from functions.platform.core.usage import MirrorUsage, ReadUsage
 
 _CLEAR_EVERY_SECONDS = 60.0
@@ -44,6 +50,9 @@ class Platform:
     read_usage: ReadUsage
     mirror_usage: MirrorUsage
     sync_edge: SyncEdge
+    update_tenant: UpdateTenant
+    probe_provider: ProbeProvider
+    note_key_use: NoteKeyUse
 
 
 @asynccontextmanager
@@ -57,6 +66,8 @@ async def platform(runtime: Runtime) -> AsyncIterator[Platform]:
     tenants, server, events = PostgresTenants(at_once), PostgresServer(admin), OutboxEvents()
     providers, usage = PostgresProviders(), PostgresUsage()
     edge = NginxEdgeAdmin(settings.edge_dir) if settings.edge_dir else None
+    egress = EgressPolicy.of(settings.egress_allow)
+    session = _session(egress)
     tasks = []
     if admin is not None:
         clearing = _clear_for_ever(runtime.databases, ClearAbandoned(tenants, server))
@@ -67,19 +78,29 @@ async def platform(runtime: Runtime) -> AsyncIterator[Platform]:
             GetTenant(tenants),
             ListTenants(tenants),
             GetProviders(tenants, providers),
-            PutProviders(tenants, providers, runtime.secrets, EgressPolicy.of(settings.egress_allow), events),
+            PutProviders(tenants, providers, runtime.secrets, egress, events),
             ReadUsage(tenants, usage),
             MirrorUsage(usage),
             SyncEdge(tenants, edge),
+            UpdateTenant(tenants, events),
+            ProbeProvider(PostgresStoredProviders(at_once), runtime.secrets, HttpProber(session, egress)),
+            NoteKeyUse(PostgresApiKeys()),
         )
     finally:
         for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        await session.close()
         await at_once.close()
         if admin is not None:
             await admin.close()
+
+
+def _session(egress: EgressPolicy) -> aiohttp.ClientSession:
+    """For calls to providers, which go only where the egress policy lets them."""
+    connector = aiohttp.TCPConnector(resolver=egress.resolver(), limit=20)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 
 def _admin(settings: Settings) -> Databases | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from functions.gateway.core.models import Provider
 from functions.kit.database import Databases
+from functions.kit.egress import PROVIDER_URLS
 from functions.kit.secrets import Place, SecretBox
 from functions.kit.stale_cache import StaleCache
 
@@ -14,13 +15,6 @@ _QUERY = """
     SELECT id::text, tenant_id::text, name, kind, base_url, secret, models, embedding_model, default_model
     FROM runtime.providers WHERE tenant_id::text = $1 ORDER BY position, name
 """
-_BASE_URLS = {
-    "openai": "https://api.openai.com/v1",
-    "anthropic": "https://api.anthropic.com/v1",
-    "google": "https://generativelanguage.googleapis.com/v1beta",
-    "vertex": "https://aiplatform.googleapis.com/v1",
-    "groq": "https://api.groq.com/openai/v1",
-}
 
 
 class PostgresProviderDirectory:
@@ -54,7 +48,7 @@ class PostgresProviderDirectory:
         return Provider(
             name=row["name"],
             kind=row["kind"],
-            base_url=(row["base_url"] or _BASE_URLS[row["kind"]]).rstrip("/"),
+            base_url=(row["base_url"] or PROVIDER_URLS[row["kind"]]).rstrip("/"),
             api_key=(await self._secrets.decrypt(place, bytes(row["secret"]))).decode(),
             models=tuple(row["models"] or ()),
             embedding_model=row["embedding_model"],

@@ -1,42 +1,93 @@
-"""Counts calls in Redis, in one script each, and keeps records on disk while Redis is away."""
+"""Holds and counts what calls use in Redis, in one script each, and keeps records on disk while Redis is away."""
 
+import asyncio
 import logging
+from collections.abc import Sequence
+from typing import Any
 
-from functions.gateway.adapters.redis_link import RedisAway, RedisLink, RedisRefused, Script
+import orjson
+from prometheus_client import Counter
+
+from functions.gateway.adapters.quota_scripts import FIRST_KEYS, RELEASE, RENEW, RESERVE, SETTLE
+from functions.gateway.adapters.redis_link import RedisAway, RedisLink, RedisRefused
 from functions.gateway.adapters.spool import Spool
+from functions.gateway.core.ports import Granted, LimitDirectory, Refused
+from functions.gateway.core.quota import Addition, Hold, Limit, Subjects, additions
+from functions.kit.clock import rfc3339
+from functions.kit.errors import DependencyUnavailable
 from functions.kit.subjects import UsageRecord
 
-PENDING = "usage:pending"
 _KEEP_SECONDS = 40 * 86_400
-_logger = logging.getLogger(__name__)
+# A call is settled in the window in which it began, however long it took.
+_COUNTER_SECONDS = 3_600
+_RENEWALS_PER_LEASE = 3
+_MOST_RENEWED = 1_000
 
-# The counters and the record that is their event change together or not at all. A record seen before (a spooled one
-# that had arrived after all) changes nothing.
-_SETTLE = Script("""
-local counters, pending, seen = KEYS[1], KEYS[2], KEYS[3]
-if not redis.call('SET', seen, '1', 'NX', 'EX', 86400) then return 0 end
-redis.call('HINCRBY', counters, 'requests', 1)
-redis.call('HINCRBY', counters, 'promptTokens', ARGV[2])
-redis.call('HINCRBY', counters, 'completionTokens', ARGV[3])
-redis.call('HINCRBY', counters, 'costMicroUsd', ARGV[4])
-redis.call('EXPIRE', counters, ARGV[5])
-redis.call('XADD', pending, '*', 'r', ARGV[1])
-return 1
-""")
+REFUSALS = Counter("dcoder_quota_refusals_total", "Times a limit had not enough left.", ["metric", "window"])
+EXPIRED = Counter("dcoder_quota_expired_total", "Reservations whose process died.")
+_logger = logging.getLogger(__name__)
 
 
 class RedisMeter:
-    """Settles usage records; an accepted record reaches the ledger whatever is away."""
+    """Ports `Meter` and `Reservations`. An accepted record reaches the ledger whatever is away.
 
-    def __init__(self, link: RedisLink, spool: Spool) -> None:
+    Args:
+        directory: asked for the limits that a record kept on disk counts against.
+        lease_seconds: a reservation that is not renewed for so long is given back. It is renewed for as long as the
+            call lasts and this process lives.
+    """
+
+    def __init__(
+        self, link: RedisLink, spool: Spool, directory: LimitDirectory, *, lease_seconds: float = 60.0
+    ) -> None:
         self._link = link
         self._spool = spool
+        self._directory = directory
+        self._lease = lease_seconds
+        self._held: dict[str, None] = {}
 
-    async def settle(self, record: UsageRecord) -> None:
+    async def reserve(
+        self, record: UsageRecord, holds: Sequence[Hold], completion: int, *, again: bool = False
+    ) -> Granted | Refused:
+        """Hold what a call needs of every limit, or of none.
+
+        Raises:
+            DependencyUnavailable: Redis is away.
+        """
+        lost = record.model_dump_json(by_alias=True)
+        keys = [*FIRST_KEYS]
+        arguments: list[Any] = [record.usage_id, f"{lost}\n{_day(record)}\n{_mark(record)}", self._lease_ms]
+        arguments += [completion, int(again)]
+        for limit, span, fixed, per_token, scale in holds:
+            keys.append(limit.key(span))
+            arguments += [fixed, per_token, scale, limit.maximum, span.end + _COUNTER_SECONDS, limit.seed(span)]
+        self._held[record.usage_id] = None
+        try:
+            granted, value, *counted = await RESERVE.run(self._link, keys, arguments)
+        except (RedisAway, RedisRefused) as error:
+            raise DependencyUnavailable(
+                "what is left of the limits cannot be found out", details={"dependency": "redis"}
+            ) from error
+        if granted:
+            return Granted(value)
+        self._held.pop(record.usage_id, None)
+        refusing = holds[value]
+        REFUSALS.labels(refusing.limit.metric, refusing.limit.window).inc()
+        return Refused(refusing, *counted)
+
+    async def release(self, usage_id: str) -> None:
+        """Give back what is held for a call that has used nothing."""
+        self._held.pop(usage_id, None)
+        try:
+            await RELEASE.run(self._link, [*FIRST_KEYS], [usage_id])
+        except (RedisAway, RedisRefused) as error:
+            _logger.info("a reservation is left to expire", extra={"reason": str(error)})
+
+    async def settle(self, record: UsageRecord, limits: Sequence[Limit], *, held: bool) -> None:
         """Count one call: in Redis, or on disk until Redis is back."""
         line = record.model_dump_json(by_alias=True).encode()
         try:
-            await self._count(record, line)
+            await self._count(record, line, additions(limits, record), held=held)
         except (RedisAway, RedisRefused) as error:
             _logger.warning("usage goes to the spool", extra={"reason": str(error)})
             await self._spool.append(line)
@@ -46,11 +97,60 @@ class RedisMeter:
 
         Raises:
             RedisAway: Redis is still away.
+            DependencyUnavailable: the tenant's limits cannot be read.
         """
-        await self._count(UsageRecord.model_validate_json(line), line)
+        record = UsageRecord.model_validate_json(line)
+        limits = (await self._directory.limits(record.tenant_id)).applying(Subjects.of(record))
+        await self._count(record, line, additions(limits, record), held=True)
 
-    async def _count(self, record: UsageRecord, line: bytes) -> None:
-        counters = f"t:{record.tenant_id}:usage:{record.at:%Y-%m-%d}"
-        seen = f"t:{record.tenant_id}:usage:seen:{record.usage_id}"
-        amounts = [record.prompt_tokens, record.completion_tokens, record.cost_micro_usd]
-        await _SETTLE.run(self._link, [counters, PENDING, seen], [line, *amounts, _KEEP_SECONDS])
+    async def keep(self) -> None:
+        """Renew what is held for calls that last, and give back what dead processes held. Runs until cancelled."""
+        while True:
+            seen = list(self._held)
+            await asyncio.sleep(self._lease / _RENEWALS_PER_LEASE)
+            lasting = [usage_id for usage_id in seen if usage_id in self._held]
+            try:
+                for start in range(0, max(1, len(lasting)), _MOST_RENEWED):
+                    batch = lasting[start : start + _MOST_RENEWED]
+                    EXPIRED.inc(await RENEW.run(self._link, [*FIRST_KEYS], [self._lease_ms, *batch]))
+            except (RedisAway, RedisRefused) as error:
+                _logger.debug("reservations were not renewed", extra={"reason": str(error)})
+
+    @property
+    def _lease_ms(self) -> int:
+        return round(self._lease * 1000)
+
+    async def _count(self, record: UsageRecord, line: bytes, added: Sequence[Addition], *, held: bool) -> None:
+        keys = [*FIRST_KEYS, _day(record), _mark(record)]
+        arguments: list[Any] = [record.usage_id, line, record.prompt_tokens, record.completion_tokens]
+        arguments += [record.cost_micro_usd, _KEEP_SECONDS, int(held)]
+        for addition in added:
+            limit, span, amount = addition
+            keys.append(limit.key(span))
+            arguments += [amount, limit.maximum, ",".join(map(str, limit.thresholds))]
+            arguments += [span.end + _COUNTER_SECONDS, limit.seed(span), _event(addition)]
+        await SETTLE.run(self._link, keys, arguments)
+        self._held.pop(record.usage_id, None)
+
+
+def _day(record: UsageRecord) -> str:
+    return f"t:{record.tenant_id}:usage:{record.at:%Y-%m-%d}"
+
+
+def _mark(record: UsageRecord) -> str:
+    return f"t:{record.tenant_id}:usage:seen:{record.usage_id}"
+
+
+def _event(addition: Addition) -> bytes:
+    """The data of `quota.threshold` without its end, to which the script adds threshold and use."""
+    limit, span, _ = addition
+    data = {
+        "tenantId": limit.tenant_id,
+        "quotaId": limit.id,
+        "subject": {"kind": limit.subject_kind, "id": limit.subject_id},
+        "metric": limit.metric,
+        "window": limit.window,
+        "windowStart": rfc3339(span.began),
+        "limit": limit.maximum,
+    }
+    return orjson.dumps(data)[:-1]

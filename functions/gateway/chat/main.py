@@ -67,6 +67,8 @@ def _headers(call: Call) -> dict[str, str]:
         "x-dcoder-provider": call.target.provider.name,
         "x-dcoder-model": call.target.model,
     }
+    if call.most_tokens is not None:
+        headers["x-dcoder-max-tokens"] = str(call.most_tokens)
     if call.similarity is not None:
         headers["x-dcoder-cache-similarity"] = f"{call.similarity:.4f}"
         headers["age"] = str(call.age_seconds)

@@ -1,25 +1,25 @@
 """The path of a chat completion: route, look up, call, count."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from functions.gateway.core.errors import ProviderRejected
+from functions.gateway.core.admission import Admission
+from functions.gateway.core.booking import Booking
+from functions.gateway.core.errors import ProviderRejected, QuotaExceeded
 from functions.gateway.core.fingerprint import cache_key, may_store
 from functions.gateway.core.live_stream import LiveStream, Status, estimate
 from functions.gateway.core.models import CacheControl, CachedAnswer, CacheKey, CacheState, Caller, Json, Target, Usage
+from functions.gateway.core.needs import limited
 from functions.gateway.core.ports import ChatWire, ProviderDirectory
 from functions.gateway.core.routing import resolve
 from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.streaming import Assembler, chunks_of
 from functions.gateway.core.usage import UsageBook
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -27,24 +27,34 @@ class Call:
     """One call on its way, with what was found out about it.
 
     Attributes:
+        most_tokens: what the answer was limited to for the sake of a quota; None when it was not.
         provider_seconds: time spent waiting for providers; the rest is ours.
     """
 
-    caller: Caller
+    booking: Booking
     body: Json
-    target: Target
     key: CacheKey | None
     control: CacheControl
-    started: float = field(default_factory=time.perf_counter)
+    most_tokens: int | None = None
     provider_seconds: float = 0.0
     vector: bytes | None = None
     state: CacheState = "miss"
     similarity: float | None = None
     age_seconds: int | None = None
 
+    @property
+    def caller(self) -> Caller:
+        """On whose behalf."""
+        return self.booking.caller
+
+    @property
+    def target(self) -> Target:
+        """Where it goes."""
+        return self.booking.target
+
     def overhead_ms(self) -> float:
         """Milliseconds since the start that no provider was waited for."""
-        return max(0.0, (time.perf_counter() - self.started - self.provider_seconds) * 1000)
+        return max(0.0, (time.perf_counter() - self.booking.started - self.provider_seconds) * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +87,15 @@ class Completions:
         directory: ProviderDirectory,
         wires: Mapping[str, ChatWire],
         cache: SemanticCache,
+        *,
+        admission: Admission,
         usage: UsageBook,
         spawn: Callable[[Coroutine[Any, Any, None], str], None],
     ) -> None:
         self._directory = directory
         self._wires = wires
         self._cache = cache
+        self._admission = admission
         self._usage = usage
         self._spawn = spawn
         self._flights: dict[tuple[str, str, str], asyncio.Future[Json]] = {}
@@ -91,19 +104,16 @@ class Completions:
         """A whole completion.
 
         Raises:
-            DcoderError: no such model, or what the provider answered instead.
+            DcoderError: no such model, a limit of the tenant's, or what the provider answered instead.
         """
         call = await self._begin(caller, body, control)
         if call.key is None or not control.may_read:
+            await self._admit(call)
             return Answer(call, await self._ask(call))
         flight = (caller.tenant_id, call.target.provider.name, call.key.exact)
         running = self._flights.get(flight)
         if running is not None:
-            # The very same question is being asked right now: its answer, or its failure, is this one's too.
-            completion = await asyncio.shield(running)
-            if may_store(completion):
-                return Answer(call, await self._serve_cached(call, CachedAnswer(completion, "hit", 1.0, 0)))
-            return Answer(call, await self._ask(call))
+            return Answer(call, await self._share(call, running))
         task = asyncio.ensure_future(self._find_or_ask(call))
         self._flights[flight] = task
         task.add_done_callback(lambda done: self._landed(flight, done))
@@ -114,17 +124,22 @@ class Completions:
         """A completion in chunks.
 
         Raises:
-            DcoderError: no such model, or the provider did not accept the request.
+            DcoderError: no such model, a limit of the tenant's, or the provider did not accept the request.
         """
         call = await self._begin(caller, body, control)
         wants_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        cached = await self._cache.find(call)
-        if cached is not None:
-            completion = await self._serve_cached(call, cached)
-            return StreamedAnswer(call, _each(chunks_of(completion, include_usage=wants_usage)), lambda: None)
-        sent = {**body, "model": call.target.model, "stream_options": {"include_usage": True}}
+        with self._admission.holding(call.booking):
+            wire = self._wire(call.target)
+            cached = await self._admit_and_find(call)
+            if cached is not None:
+                completion = await self._serve_cached(call, cached)
+                return StreamedAnswer(call, _each(chunks_of(completion, include_usage=wants_usage)), lambda: None)
         live = LiveStream(
-            self._wire(call.target), call.target, sent, lambda assembler, status: self._settle(call, assembler, status)
+            wire,
+            call.target,
+            {**_sent(call), "stream": True, "stream_options": {"include_usage": True}},
+            settle=lambda assembler, status: self._settle(call, assembler, status),
+            give_back=lambda: self._admission.give_back(call.booking),
         )
         waited = time.perf_counter()
         await live.start()
@@ -133,9 +148,12 @@ class Completions:
 
     async def _begin(self, caller: Caller, body: Json, control: CacheControl) -> Call:
         target = resolve(str(body.get("model") or ""), await self._directory.providers(caller.tenant_id))
+        caller.ensure_may_call(target)
+        booking = Booking(caller, target)
+        await self._admission.book(booking)
         caching = caller.settings.cache_ttl_seconds > 0 and (control.may_read or control.may_store)
         key = cache_key(caller.tenant_id, target, body) if caching else None
-        return Call(caller, body, target, key, control)
+        return Call(booking, body, key, control)
 
     def _wire(self, target: Target) -> ChatWire:
         wire = self._wires.get(target.provider.kind)
@@ -143,29 +161,79 @@ class Completions:
             raise ProviderRejected(f"chat with providers of kind {target.provider.kind} is not offered yet")
         return wire
 
+    async def _share(self, call: Call, running: "asyncio.Future[Json]") -> Json:
+        """The very same question is being asked right now: its answer, or its failure, is this call's too."""
+        with self._admission.holding(call.booking):
+            await self._admission.for_request(call.booking)
+            try:
+                completion = await asyncio.shield(running)
+            except QuotaExceeded:
+                # That was the other caller's limit; this one may have others.
+                return await self._find_or_ask(call)
+            if may_store(completion):
+                return await self._serve_cached(call, CachedAnswer(completion, "hit", 1.0, 0))
+            await self._admit(call)
+        return await self._ask(call)
+
     async def _find_or_ask(self, call: Call) -> Json:
-        cached = await self._cache.find(call)
-        return await self._ask(call) if cached is None else await self._serve_cached(call, cached)
+        with self._admission.holding(call.booking):
+            cached = await self._admit_and_find(call)
+            if cached is not None:
+                return await self._serve_cached(call, cached)
+        return await self._ask(call)
+
+    async def _admit(self, call: Call, *, patient: bool = True) -> None:
+        call.most_tokens = await self._admission.for_chat(call.booking, call.body, patient=patient)
+
+    async def _admit_and_find(self, call: Call) -> CachedAnswer | None:
+        """Let the call in, and look for an answer given before, which takes no tokens and so needs none left."""
+        if not any(limit.hard for limit in call.booking.limits):
+            return await self._cache.find(call)
+        if call.key is None or not call.control.may_read:
+            await self._admit(call)
+            return None
+        # Both are on their way to Redis before either is waited for: one round trip.
+        looking = asyncio.ensure_future(self._cache.find_exact(call))
+        refusal: QuotaExceeded | None = None
+        try:
+            await self._admit(call, patient=False)
+        except QuotaExceeded as error:
+            refusal = error
+        except BaseException:
+            looking.cancel()
+            raise
+        cached = await looking
+        if refusal is None:
+            return cached or await self._cache.find_similar(call)
+        if cached is None and not refusal.is_final:
+            await self._admit(call)
+            return await self._cache.find_similar(call)
+        if cached is None:
+            raise refusal
+        await self._admission.for_request(call.booking)
+        return cached
 
     async def _ask(self, call: Call) -> Json:
-        body = {name: value for name, value in call.body.items() if name not in {"stream", "stream_options"}}
-        waited = time.perf_counter()
-        completion = await self._wire(call.target).complete(call.target, {**body, "model": call.target.model})
-        call.provider_seconds += time.perf_counter() - waited
-        usage = Usage.of(completion.get("usage")) or estimate(_characters(call.body), len(orjson.dumps(completion)))
-        await self._usage.record(call.caller, call.target, usage, started=call.started)
+        with self._admission.holding(call.booking):
+            wire = self._wire(call.target)
+            waited = time.perf_counter()
+            completion = await wire.complete(call.target, _sent(call))
+            call.provider_seconds += time.perf_counter() - waited
+            usage = Usage.of(completion.get("usage")) or estimate(_characters(call.body), len(orjson.dumps(completion)))
+            await self._usage.record(call.booking, usage)
         self._keep(call, completion)
         return completion
 
     async def _serve_cached(self, call: Call, cached: CachedAnswer) -> Json:
         call.state, call.similarity, call.age_seconds = cached.state, cached.similarity, cached.age_seconds
+        call.most_tokens = None
         saved = Usage.of(cached.completion.get("usage")) or Usage()
-        await self._usage.record_cached(call.caller, call.target, cached.state, saved, started=call.started)
+        await self._usage.record_cached(call.booking, cached.state, saved)
         return cached.completion
 
     async def _settle(self, call: Call, assembler: Assembler, status: Status) -> None:
         usage = assembler.usage or estimate(_characters(call.body), assembler.text_length)
-        await self._usage.record(call.caller, call.target, usage, started=call.started, status=status)
+        await self._usage.record(call.booking, usage, status=status)
         completion = assembler.completion()
         if status != "error" and completion is not None and assembler.usage is not None:
             self._keep(call, completion)
@@ -178,6 +246,13 @@ class Completions:
         self._flights.pop(flight, None)
         if not done.cancelled():
             done.exception()
+
+
+def _sent(call: Call) -> Json:
+    """The request as the provider gets it, but for what asks it for a stream."""
+    body = {name: value for name, value in call.body.items() if name not in {"stream", "stream_options"}}
+    body["model"] = call.target.model
+    return body if call.most_tokens is None else limited(call.target, body, call.most_tokens)
 
 
 def _characters(body: Json) -> int:

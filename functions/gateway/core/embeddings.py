@@ -4,6 +4,8 @@ import struct
 import time
 from collections.abc import Mapping, Sequence
 
+from functions.gateway.core.admission import Admission
+from functions.gateway.core.booking import Booking
 from functions.gateway.core.errors import ProviderBadResponse, ProviderRejected
 from functions.gateway.core.models import Caller, Json, Provider, Target, Usage
 from functions.gateway.core.ports import ChatWire, ProviderDirectory
@@ -14,19 +16,23 @@ from functions.gateway.core.usage import UsageBook
 class Embedder:
     """Asks the tenant's providers for embeddings and counts them."""
 
-    def __init__(self, directory: ProviderDirectory, wires: Mapping[str, ChatWire], usage: UsageBook) -> None:
+    def __init__(
+        self, directory: ProviderDirectory, wires: Mapping[str, ChatWire], admission: Admission, usage: UsageBook
+    ) -> None:
         self._directory = directory
         self._wires = wires
+        self._admission = admission
         self._usage = usage
 
     async def embed(self, caller: Caller, body: Json) -> tuple[Json, float]:
         """OpenAI's embeddings object, and the seconds the provider took.
 
         Raises:
-            DcoderError: no such model, or what the provider answered instead.
+            DcoderError: no such model, a limit of the tenant's, or what the provider answered instead.
         """
         target = resolve(str(body["model"]), await self._directory.providers(caller.tenant_id))
-        return await self._ask(caller, target, body)
+        caller.ensure_may_call(target)
+        return await self._ask(Booking(caller, target, "embeddings"), body)
 
     async def embed_question(self, caller: Caller, answering: Provider, question: str) -> bytes | None:
         """The question's vector as little-endian float32, or None when the tenant has no embedding model.
@@ -34,27 +40,32 @@ class Embedder:
         The embedding model is the answering provider's, else that of the tenant's first provider with one.
 
         Raises:
-            DcoderError: what the provider answered instead.
+            DcoderError: a limit of the tenant's, or what the provider answered instead.
         """
         provider = _embedding_provider([answering, *await self._directory.providers(caller.tenant_id)])
         if provider is None or provider.embedding_model is None:
             return None
-        answer, _ = await self._ask(caller, Target(provider, provider.embedding_model), {"input": question})
+        booking = Booking(caller, Target(provider, provider.embedding_model), "embeddings", internal=True)
+        answer, _ = await self._ask(booking, {"input": question})
         try:
             vector = answer["data"][0]["embedding"]
             return struct.pack(f"<{len(vector)}f", *vector)
         except (KeyError, IndexError, TypeError, struct.error) as error:
             raise ProviderBadResponse("the provider's embedding is not a list of numbers") from error
 
-    async def _ask(self, caller: Caller, target: Target, body: Json) -> tuple[Json, float]:
+    async def _ask(self, booking: Booking, body: Json) -> tuple[Json, float]:
+        target = booking.target
         wire = self._wires.get(target.provider.kind)
         if wire is None:
             raise ProviderRejected(f"embeddings with providers of kind {target.provider.kind} are not offered yet")
-        started = time.perf_counter()
-        answer = await wire.embed(target, {**body, "model": target.model})
-        seconds = time.perf_counter() - started
-        usage = Usage.of(answer.get("usage")) or Usage(-(-len(str(body["input"])) // 4), 0, estimated=True)
-        await self._usage.record(caller, target, usage, started=started, operation="embeddings")
+        await self._admission.book(booking)
+        with self._admission.holding(booking):
+            await self._admission.for_input(booking, body["input"])
+            started = time.perf_counter()
+            answer = await wire.embed(target, {**body, "model": target.model})
+            seconds = time.perf_counter() - started
+            usage = Usage.of(answer.get("usage")) or Usage(-(-len(str(body["input"])) // 4), 0, estimated=True)
+            await self._usage.record(booking, usage)
         return answer, seconds
 
 

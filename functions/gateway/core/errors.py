@@ -1,12 +1,35 @@
 """What can go wrong between a caller and a provider."""
 
-from functions.kit.errors import DcoderError, InvalidRequest, NotFound, RateLimited
+from collections.abc import Mapping
+from typing import Any
+
+from functions.kit.errors import DcoderError, Forbidden, InvalidRequest, NotFound, RateLimited
+
+
+class QuotaExceeded(RateLimited):
+    """One of the tenant's limits does not allow the call; `Retry-After` says when it may.
+
+    Attributes:
+        is_final: waiting within the window is of no use.
+    """
+
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, *, details: Mapping[str, Any], retry_after: float, is_final: bool) -> None:
+        super().__init__(message, details=details, retry_after=retry_after)
+        self.is_final = is_final
 
 
 class ModelNotFound(NotFound):
     """No provider of the tenant offers the model."""
 
     code = "model_not_found"
+
+
+class ModelNotAllowed(Forbidden):
+    """The API key is limited to other models."""
+
+    code = "model_not_allowed"
 
 
 class ProviderNotConfigured(InvalidRequest):

@@ -7,7 +7,7 @@ from typing import Literal
 from functions.gateway.core.models import Json, Target, Usage
 from functions.gateway.core.ports import ChatWire
 from functions.gateway.core.streaming import Assembler
-from functions.kit.errors import DcoderError
+from functions.kit.errors import DcoderError, Internal
 
 Status = Literal["ok", "error", "cancelled"]
 Settle = Callable[[Assembler, Status], Awaitable[None]]
@@ -23,14 +23,18 @@ class LiveStream:
     Nothing holds the provider back when the client is slow: a completion's size is bounded by its token limit.
 
     Args:
-        settle: counts and stores what was read, called exactly once, whatever happened.
+        settle: counts and stores what was read, called exactly once, whatever happened to an accepted request.
+        give_back: called instead when the provider did not accept the request.
     """
 
-    def __init__(self, wire: ChatWire, target: Target, body: Json, settle: Settle) -> None:
+    def __init__(
+        self, wire: ChatWire, target: Target, body: Json, settle: Settle, give_back: Callable[[], None]
+    ) -> None:
         self._wire = wire
         self._target = target
         self._body = body
         self._settle = settle
+        self._give_back = give_back
         self._queue: asyncio.Queue[Json | DcoderError | None] = asyncio.Queue()
         self._accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task: asyncio.Task[None] | None = None
@@ -81,6 +85,10 @@ class LiveStream:
         finally:
             if self._accepted.done() and not self._accepted.cancelled() and not self._accepted.exception():
                 await self._settle(assembler, status)
+            else:
+                self._give_back()
+                if not self._accepted.done():
+                    self._accepted.set_exception(Internal("the provider's stream could not be read"))
             self._queue.put_nowait(None)
 
     def _fail(self, error: DcoderError) -> None:

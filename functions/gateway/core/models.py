@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from functions.gateway.core.errors import ModelNotAllowed
 from functions.kit.settings import TenantSettings
 
 Json = dict[str, Any]
@@ -38,13 +39,33 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """On whose behalf, and on whose bill."""
+    """On whose behalf, and on whose bill.
+
+    Attributes:
+        models: the models that the credential may call, as `provider/model` or `model`; empty for all.
+    """
 
     tenant_id: str
     api_key_id: str | None
     user_id: str | None
     request_id: str
     settings: TenantSettings
+    groups: frozenset[str] = frozenset()
+    models: frozenset[str] = frozenset()
+
+    def may_call(self, provider: str, model: str) -> bool:
+        """Whether the credential is good for a provider's model."""
+        return not self.models or f"{provider}/{model}" in self.models or model in self.models
+
+    def ensure_may_call(self, target: Target) -> None:
+        """Refuse what the credential is not good for.
+
+        Raises:
+            ModelNotAllowed: the API key is limited to other models.
+        """
+        if not self.may_call(target.provider.name, target.model):
+            named = f"{target.provider.name}/{target.model}"
+            raise ModelNotAllowed(f"this API key may not call {named}", details={"model": named})
 
 
 @dataclass(frozen=True, slots=True)

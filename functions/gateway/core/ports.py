@@ -1,10 +1,12 @@
 """What the gateway needs from the outside."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from functions.gateway.core.models import CacheControl, CachedAnswer, CacheKey, Candidate, Json, Provider, Target, Usage
+from functions.gateway.core.quota import Hold, Limit, TenantLimits
 from functions.kit.subjects import UsageRecord
 
 
@@ -55,8 +57,73 @@ class AnswerCache(Protocol):
 class Meter(Protocol):
     """Records what was used. Never loses a record it accepted, and never raises for it."""
 
-    async def settle(self, record: UsageRecord) -> None:
-        """Count one call."""
+    async def settle(self, record: UsageRecord, limits: Sequence[Limit], *, held: bool) -> None:
+        """Count one call, once by its usage id.
+
+        Args:
+            limits: those that it counts against.
+            held: whether something is held for it, which ends with this.
+        """
+        ...
+
+
+class LimitDirectory(Protocol):
+    """The tenants' limits."""
+
+    async def limits(self, tenant_id: str) -> TenantLimits:
+        """All limits of a tenant.
+
+        Raises:
+            DependencyUnavailable: the database is away and the tenant's limits are not known from before.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a call needs is held.
+
+    Attributes:
+        completion: most tokens that an answer may have; at most what was asked for.
+    """
+
+    completion: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What a call needs is not there; nothing is held.
+
+    Attributes:
+        used: what was used of the limit that is in the way.
+        reserved: what is held of it for calls under way.
+    """
+
+    hold: Hold
+    used: int
+    reserved: int
+
+
+class Reservations(Protocol):
+    """Holds what calls under way may use, so that together they cannot exceed a limit."""
+
+    async def reserve(
+        self, record: UsageRecord, holds: Sequence[Hold], completion: int, *, again: bool = False
+    ) -> Granted | Refused:
+        """Hold what a call needs of every limit, or of none.
+
+        Args:
+            record: what is counted should the process die before the call is settled or released.
+            completion: most tokens of an answer.
+            again: something may be held for the call already, which is given back first.
+
+        Raises:
+            DependencyUnavailable: it cannot be found out what is left.
+        """
+        ...
+
+    async def release(self, usage_id: str) -> None:
+        """Give back what is held for a call that has used nothing. Never raises because the store is away."""
         ...
 
 
@@ -65,4 +132,8 @@ class Prices(Protocol):
 
     def cost_micro_usd(self, kind: str, model: str, usage: Usage) -> int:
         """What a call cost, in millionths of a dollar."""
+        ...
+
+    def nano_usd(self, kind: str, model: str) -> tuple[int, int]:
+        """What a token of the prompt and one of the answer cost, in thousandths of a micro-dollar."""
         ...

@@ -44,6 +44,11 @@ class PriceTable:
         price = self.find(kind, model)
         return price.cost_micro_usd(usage) if price else 0
 
+    def nano_usd(self, kind: str, model: str) -> tuple[int, int]:
+        """What a token of the prompt and one of the answer cost, in thousandths of a micro-dollar."""
+        price = self.find(kind, model)
+        return (price.input_nano_usd, price.output_nano_usd) if price else (0, 0)
+
     @lru_cache(maxsize=4096)  # noqa: B019 - there is one table a process, and it lives as long as it
     def find(self, kind: str, model: str) -> Price | None:
         """The price of a model; dated releases such as `gpt-4o-2024-08-06` cost what their family does."""

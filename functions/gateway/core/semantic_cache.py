@@ -25,11 +25,20 @@ class SemanticCache:
 
     async def find(self, call: "Call") -> CachedAnswer | None:
         """An answer given before that this call may have, or None."""
+        return await self.find_exact(call) or await self.find_similar(call)
+
+    async def find_exact(self, call: "Call") -> CachedAnswer | None:
+        """The answer to the very same request."""
         if call.key is None or not call.control.may_read:
             return None
-        exact = await self._store.find_exact(call.key, call.control)
-        if exact is not None or not call.key.question or not call.caller.settings.semantic_cache:
-            return exact
+        return await self._store.find_exact(call.key, call.control)
+
+    async def find_similar(self, call: "Call") -> CachedAnswer | None:
+        """The answer to a question that means the same."""
+        if call.key is None or not call.control.may_read:
+            return None
+        if not call.key.question or not call.caller.settings.semantic_cache:
+            return None
         call.vector = await self._embed(call)
         if call.vector is None:
             return None

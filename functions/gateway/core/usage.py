@@ -1,75 +1,47 @@
 """Counts what was used, in tokens and millionths of a dollar."""
 
-import time
+from collections.abc import Callable, Iterable
 
-from functions.gateway.core.models import CacheState, Caller, Target, Usage
+from functions.gateway.core.booking import Booking, Status
+from functions.gateway.core.models import CacheState, Usage
 from functions.gateway.core.ports import Meter, Prices
-from functions.kit.clock import utc_now
-from functions.kit.identifiers import new_id
-from functions.kit.subjects import UsageRecord
+from functions.gateway.core.quota import Limit
 
 
 class UsageBook:
-    """Turns calls into usage records."""
+    """Turns calls into usage records.
 
-    def __init__(self, meter: Meter, prices: Prices) -> None:
+    Args:
+        freed: told of limits of which a call that has ended held more than it used.
+    """
+
+    def __init__(self, meter: Meter, prices: Prices, freed: Callable[[Iterable[Limit]], None]) -> None:
         self._meter = meter
         self._prices = prices
+        self._freed = freed
 
-    async def record(
-        self,
-        caller: Caller,
-        target: Target,
-        usage: Usage,
-        *,
-        started: float,
-        operation: str = "chat",
-        status: str = "ok",
-    ) -> None:
-        """Count a call that a provider answered.
+    async def record(self, booking: Booking, usage: Usage, *, status: Status = "ok") -> None:
+        """Count a call that a provider answered."""
+        target = booking.target
+        cost = self._prices.cost_micro_usd(target.provider.kind, target.model, usage)
+        await self._settle(booking, usage, status=status, cost=cost)
 
-        Args:
-            started: `time.perf_counter()` at the call's start.
-        """
-        await self._settle(caller, target, started, usage=usage, operation=operation, status=status)
-
-    async def record_cached(
-        self, caller: Caller, target: Target, state: CacheState, saved: Usage, *, started: float
-    ) -> None:
+    async def record_cached(self, booking: Booking, state: CacheState, saved: Usage) -> None:
         """Count a call that the cache answered: no tokens, no cost, and what it saved."""
-        await self._settle(caller, target, started, usage=Usage(), cached=state, saved_tokens=saved.total_tokens)
+        await self._settle(booking, Usage(), state=state, saved=saved.total_tokens)
 
     async def _settle(
         self,
-        caller: Caller,
-        target: Target,
-        started: float,
-        *,
+        booking: Booking,
         usage: Usage,
-        operation: str = "chat",
-        status: str = "ok",
-        cached: CacheState = "miss",
-        saved_tokens: int = 0,
+        *,
+        status: Status = "ok",
+        state: CacheState = "miss",
+        saved: int = 0,
+        cost: int = 0,
     ) -> None:
-        record = UsageRecord.model_validate(
-            {
-                "usageId": new_id(),
-                "tenantId": caller.tenant_id,
-                "at": utc_now(),
-                "provider": target.provider.name,
-                "model": target.model,
-                "operation": operation,
-                "promptTokens": usage.prompt_tokens,
-                "completionTokens": usage.completion_tokens,
-                "cached": cached,
-                "savedTokens": saved_tokens,
-                "costMicroUsd": self._prices.cost_micro_usd(target.provider.kind, target.model, usage),
-                "status": status,
-                "apiKeyId": caller.api_key_id,
-                "userId": caller.user_id,
-                "requestId": caller.request_id,
-                "latencyMs": round((time.perf_counter() - started) * 1000),
-                "estimated": usage.estimated,
-            }
-        )
-        await self._meter.settle(record)
+        record = booking.record(usage, status=status, cached=state, saved_tokens=saved, cost_micro_usd=cost)
+        held, booking.is_held = booking.is_held, False
+        await self._meter.settle(record, booking.limits, held=held)
+        if held:
+            self._freed(booking.limits)

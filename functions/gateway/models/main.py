@@ -17,12 +17,17 @@ router = api_router()
 
 @router.get("/v1/models", summary="List the models the tenant's providers name")
 async def list_models(request: Request, principal: Annotated[Principal, require("llm:call")]) -> ModelList:
-    """The models that the tenant's providers list; a provider that lists none takes any model of its own."""
+    """The models that providers list and the credential may call; a provider that lists none takes any of its own."""
     use: Gateway = request.app.state.wiring
     caller = await caller_of(request, principal)
     providers = await use.directory.providers(caller.tenant_id)
     return ModelList(
-        data=[Model(id=f"{p.name}/{name}", owned_by=p.name) for p in providers for name in sorted(set(p.models))]
+        data=[
+            Model(id=f"{p.name}/{name}", owned_by=p.name)
+            for p in providers
+            for name in sorted(set(p.models))
+            if caller.may_call(p.name, name)
+        ]
     )
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-from functions.kit.database import connection
+import asyncpg
+
+from functions.kit.database import Databases, connection
+from functions.platform.core.errors import TenantNotFound
 from functions.platform.core.models import Provider
 
 _OF_TENANT = """
@@ -21,13 +24,20 @@ _PUT = """
 """
 
 
+_ONE = """
+    SELECT p.id::text, p.name, p.kind, p.base_url, p.models, p.embedding_model, p.default_model, p.secret, p.secret_ref,
+           p.key_hint, p.created_at, p.updated_at
+    FROM tenants t LEFT JOIN providers p ON p.tenant_id = t.id AND p.name = $2 WHERE t.id = $1
+"""
+
+
 class PostgresProviders:
     """Port `Providers`."""
 
     async def of_tenant(self, tenant_id: str) -> Sequence[Provider]:
         """In the order the tenant gave them."""
         rows = await (await connection()).fetch(_OF_TENANT, tenant_id)
-        return [Provider(**{**row, "models": tuple(row["models"])}) for row in map(dict, rows)]
+        return [_provider(row) for row in rows]
 
     async def replace(self, tenant_id: str, providers: Sequence[Provider]) -> None:
         """Make these all the tenant has."""
@@ -56,3 +66,22 @@ class PostgresProviders:
                 for position, provider in enumerate(providers)
             ],
         )
+
+
+class PostgresStoredProviders:
+    """Port `StoredProviders`."""
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+
+    async def find(self, tenant_id: str, name: str) -> Provider | None:
+        """The tenant's provider of that name."""
+        async with self._databases.acquire() as session:
+            row = await session.fetchrow(_ONE, tenant_id, name)
+        if row is None:
+            raise TenantNotFound("there is no such tenant")
+        return _provider(row) if row["id"] is not None else None
+
+
+def _provider(row: "asyncpg.Record") -> Provider:
+    return Provider(**{**dict(row), "models": tuple(row["models"])})

@@ -1,6 +1,7 @@
 """The register of tenants in the platform database."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import asyncpg
 
@@ -9,9 +10,9 @@ from functions.kit.principal import Role, hash_api_key
 from functions.kit.secrets import WrappedKey
 from functions.platform.core.edge import EdgeTenant
 from functions.platform.core.errors import SlugTaken
-from functions.platform.core.models import IssuedKey, Plan, Tenant, TenantStatus
+from functions.platform.core.models import IssuedKey, Plan, Tenant, TenantFilter, TenantStatus
 
-_COLUMNS = "id::text, slug, name, status, plan, region, created_at"
+_COLUMNS = "id::text, slug, name, status, plan, region, created_at, branding, settings, updated_at"
 _HOLD = "SELECT pg_try_advisory_xact_lock(hashtextextended('provision:' || $1, 0))"
 _RESERVE = """
     WITH tenant AS (
@@ -23,22 +24,32 @@ _RESERVE = """
 """
 _ACTIVATE = """
     WITH tenant AS (
-        UPDATE tenants SET status = 'active', database_secret = $2, updated_at = now()
+        UPDATE tenants SET status = 'active', database_secret = $2
         WHERE id = $1 AND status = 'provisioning'
         RETURNING id
     )
-    INSERT INTO api_keys (id, tenant_id, name, key_hash, roles) SELECT $3, id, 'first', $4, $5 FROM tenant
+    INSERT INTO api_keys (id, tenant_id, name, key_hash, roles, hint) SELECT $3, id, 'first', $4, $5, $6 FROM tenant
     RETURNING true
+"""
+# Later than before even where the clock was set back: a version is never seen twice.
+_CHANGE = """
+    UPDATE tenants SET name = $2, status = $3, plan = $4, region = $5, branding = $6, settings = $7,
+                       updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond')
+    WHERE id = $1
+    RETURNING updated_at
 """
 _REMOVE = """
     DELETE FROM tenants
     WHERE id = (SELECT id FROM tenants WHERE id = $1 AND status = 'provisioning' FOR UPDATE SKIP LOCKED)
 """
+# What is refused for ever, or until something else changes, the edge may refuse; what it is not told of passes on.
 _EDGE = """
     SELECT t.id::text, t.slug, t.plan, t.status,
-           coalesce(array_agg(k.key_hash) FILTER (WHERE k.revoked_at IS NULL), '{}') AS in_force,
-           coalesce(array_agg(k.key_hash) FILTER (WHERE k.revoked_at IS NOT NULL), '{}') AS revoked
-    FROM tenants t LEFT JOIN api_keys k ON k.tenant_id = t.id
+           coalesce(array_agg(k.key_hash) FILTER (WHERE k.in_force), '{}') AS in_force,
+           coalesce(array_agg(k.key_hash) FILTER (WHERE NOT k.in_force), '{}') AS revoked
+    FROM tenants t LEFT JOIN (
+        SELECT tenant_id, key_hash, active AND coalesce(expires_at > now(), true) AS in_force FROM runtime.api_keys
+    ) k ON k.tenant_id = t.id
     WHERE t.status <> 'provisioning'
     GROUP BY t.id
 """
@@ -86,7 +97,7 @@ class PostgresTenants:
         # A savepoint: should it fail, no lock of ours keeps the tenant from being removed.
         async with session.transaction():
             done = await session.fetchval(
-                _ACTIVATE, tenant.id, database_secret, key.id, hash_api_key(key.secret), [Role.ADMIN]
+                _ACTIVATE, tenant.id, database_secret, key.id, hash_api_key(key.secret), [Role.ADMIN], key.hint
             )
             if not done:
                 raise LookupError(f"tenant {tenant.id} is no longer in provisioning")
@@ -115,12 +126,30 @@ class PostgresTenants:
         """The tenant, its row locked; what only refers to it is not held up."""
         return await self._one("FOR NO KEY UPDATE", tenant_id)
 
-    async def newest(self, limit: int, before: str | None) -> Sequence[Tenant]:
+    async def newest(self, limit: int, before: str | None, wanted: TenantFilter) -> Sequence[Tenant]:
         """By id, which is by time: ids are UUIDv7."""
         query = f"""
-            SELECT {_COLUMNS} FROM tenants WHERE $2::uuid IS NULL OR id < $2 ORDER BY id DESC LIMIT $1
+            SELECT {_COLUMNS} FROM tenants
+            WHERE ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3)
+              AND ($4 = '' OR starts_with(slug, lower($4)) OR starts_with(lower(name), lower($4)))
+            ORDER BY id DESC LIMIT $1
         """  # noqa: S608 - the columns are ours
-        return [_tenant(row) for row in await (await connection()).fetch(query, limit, before)]
+        rows = await (await connection()).fetch(query, limit, before, wanted.status, wanted.prefix)
+        return [_tenant(row) for row in rows]
+
+    async def change(self, tenant: Tenant) -> Tenant:
+        """Store all of a tenant that can change; gives it with the time of the change."""
+        changed_at = await (await connection()).fetchval(
+            _CHANGE,
+            tenant.id,
+            tenant.name,
+            tenant.status,
+            tenant.plan,
+            tenant.region,
+            tenant.branding,
+            tenant.overrides,
+        )
+        return replace(tenant, changed_at=changed_at)
 
     async def edge_tenants(self) -> Sequence[EdgeTenant]:
         """All that are provisioned."""
@@ -151,4 +180,7 @@ def _tenant(row: "asyncpg.Record") -> Tenant:
         plan=Plan(row["plan"]),
         region=row["region"],
         created_at=row["created_at"],
+        branding=row["branding"],
+        overrides=row["settings"],
+        changed_at=row["updated_at"],
     )

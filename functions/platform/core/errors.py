@@ -1,12 +1,25 @@
 """What can go wrong, as the caller is told."""
 
-from functions.kit.errors import Conflict, DependencyUnavailable, InvalidRequest, NotFound, Unprocessable
+from functions.kit.errors import Conflict, DcoderError, DependencyUnavailable, InvalidRequest, NotFound, Unprocessable
 
 
 class TenantNotFound(NotFound):
     """There is no such tenant."""
 
     code = "tenant_not_found"
+
+
+class TenantNotReady(Conflict):
+    """The tenant is still being provisioned."""
+
+    code = "tenant_not_ready"
+
+
+class TenantChanged(DcoderError):
+    """The tenant is no longer the one that `If-Match` names (RFC 9110, section 13.1.1)."""
+
+    code = "tenant_changed"
+    status = 412
 
 
 class SlugTaken(Conflict):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypedDict, TypeVar
 from uuid import UUID
 
 from functions.platform.core.errors import TenantNotFound
@@ -27,7 +27,8 @@ class Plan(StrEnum):
 
 
 ProviderKind = Literal["openai", "anthropic", "google", "vertex", "groq"]
-Granularity = Literal["day", "hour"]
+Granularity = Literal["hour", "day", "month"]
+UsageGroup = Literal["model", "provider", "user", "apiKey", "group", "cached", "operation"]
 Item = TypeVar("Item")
 
 
@@ -51,7 +52,12 @@ class NewTenant:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant. Its database and the role that may connect to it are named after its id."""
+    """A tenant. Its database and the role that may connect to it are named after its id.
+
+    Attributes:
+        branding: how its dashboards look, by the names of the wire.
+        overrides: what it sets otherwise than the platform, by the names of `TenantSettings` on the wire.
+    """
 
     id: str
     slug: str
@@ -60,6 +66,19 @@ class Tenant:
     plan: Plan
     region: str | None
     created_at: datetime
+    branding: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    changed_at: datetime | None = None
+
+    @property
+    def updated_at(self) -> datetime:
+        """When it was changed last, its making included."""
+        return self.changed_at or self.created_at
+
+    @property
+    def version(self) -> str:
+        """Differs whenever something about the tenant does."""
+        return f"{int(self.updated_at.timestamp() * 1_000_000):x}"
 
     @property
     def database(self) -> str:
@@ -72,12 +91,43 @@ class Tenant:
         return self.database
 
 
+class TenantChanges(TypedDict, total=False):
+    """What is to change of a tenant; what is left out stays.
+
+    `branding` and `overrides` are merged into what there is: a value of None takes the entry out (RFC 7396).
+    """
+
+    name: str
+    status: TenantStatus
+    plan: Plan
+    region: str | None
+    branding: Mapping[str, str | None]
+    overrides: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TenantFilter:
+    """Which tenants to list.
+
+    Attributes:
+        prefix: how the name or the slug begins, in either case.
+    """
+
+    status: TenantStatus | None = None
+    prefix: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
     """An API key at the only moment its secret is known."""
 
     id: str
     secret: str = field(repr=False)
+
+    @property
+    def hint(self) -> str:
+        """The end of the secret, to recognise the key by later: 24 of its 238 bits."""
+        return self.secret[-4:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +190,7 @@ class UsageQuery:
     """Which usage: hours from `start` (inclusive) to `end` (exclusive).
 
     Attributes:
-        after: sort key of the last total seen: start, provider, model.
+        after: sort key of the last total seen: its start and its key.
     """
 
     tenant_id: str
@@ -149,20 +199,22 @@ class UsageQuery:
     granularity: Granularity
     limit: int
     after: tuple[datetime, str, str] | None = None
+    group_by: UsageGroup = "model"
 
 
 @dataclass(frozen=True, slots=True)
 class UsageTotal:
-    """What was used of a model in the day or hour that begins at `start`. Embedding models have totals of their own.
+    """What was used by a part of the calls in the hour, day or month that begins at `start`.
 
     Attributes:
+        key: what the part has in common: provider and model, or one value and an empty text. A value that is empty
+            stands for calls that have none: those of no user, say.
         requests: all calls, cached ones included.
         saved_tokens: what the cached ones would have taken.
     """
 
     start: datetime
-    provider: str
-    model: str
+    key: tuple[str, str]
     requests: int
     prompt_tokens: int
     completion_tokens: int
@@ -171,9 +223,10 @@ class UsageTotal:
     cost_micro_usd: int
 
     @classmethod
-    def of(cls, row: Mapping[str, object]) -> "UsageTotal":
-        """From a row whose columns are named like the fields."""
-        return cls(**row)  # type: ignore[arg-type]
+    def of(cls, row: Mapping[str, Any]) -> "UsageTotal":
+        """From a row whose columns are named like the fields, but for `key` and `subkey`."""
+        rest = {name: value for name, value in row.items() if name not in {"key", "subkey"}}
+        return cls(key=(row["key"], row["subkey"]), **rest)
 
 
 def tenant_id_of(text: str) -> str:

@@ -7,7 +7,7 @@ from functions.kit.events import EventData
 from functions.kit.secrets import Place, WrappedKey
 from functions.kit.subjects import UsageRecord
 from functions.platform.core.edge import EdgeTenant
-from functions.platform.core.models import IssuedKey, Provider, Tenant, UsageQuery, UsageTotal
+from functions.platform.core.models import IssuedKey, Provider, Tenant, TenantFilter, UsageQuery, UsageTotal
 
 
 class Tenants(Protocol):
@@ -49,8 +49,12 @@ class Tenants(Protocol):
         """The tenant, with changes to its configuration held off until the unit of work ends."""
         ...
 
-    async def newest(self, limit: int, before: str | None) -> Sequence[Tenant]:
+    async def newest(self, limit: int, before: str | None, wanted: TenantFilter) -> Sequence[Tenant]:
         """Tenants, newest first, beginning after the one with the id `before`."""
+        ...
+
+    async def change(self, tenant: Tenant) -> Tenant:
+        """Store all of a tenant that can change; gives it with the time of the change."""
         ...
 
 
@@ -127,7 +131,7 @@ class Usage(Protocol):
         ...
 
     async def totals(self, query: UsageQuery) -> Sequence[UsageTotal]:
-        """At most `query.limit` totals, ordered by start, provider and model."""
+        """At most `query.limit` totals, ordered by start and key."""
         ...
 
 

@@ -3,8 +3,10 @@
 from functions.kit.cursors import decode_cursor, encode_cursor
 from functions.kit.errors import InvalidRequest
 from functions.platform.core.errors import TenantNotFound
-from functions.platform.core.models import Slice, Tenant, tenant_id_of
+from functions.platform.core.models import Slice, Tenant, TenantFilter, tenant_id_of
 from functions.platform.core.ports import Tenants
+
+_ALL = TenantFilter()
 
 
 class GetTenant:
@@ -31,13 +33,13 @@ class ListTenants:
     def __init__(self, tenants: Tenants) -> None:
         self._tenants = tenants
 
-    async def __call__(self, limit: int, cursor: str | None) -> Slice[Tenant]:
-        """Tenants, newest first.
+    async def __call__(self, limit: int, cursor: str | None, wanted: TenantFilter = _ALL) -> Slice[Tenant]:
+        """Those wanted, newest first.
 
         Raises:
             InvalidRequest: the cursor is not one of this listing.
         """
-        found = await self._tenants.newest(limit + 1, _position(cursor) if cursor else None)
+        found = await self._tenants.newest(limit + 1, _position(cursor) if cursor else None, wanted)
         page = tuple(found[:limit])
         return Slice(page, encode_cursor(page[-1].id) if len(found) > limit else None)
 

@@ -8,7 +8,7 @@ from functions.kit.cursors import decode_cursor, encode_cursor
 from functions.kit.errors import InvalidRequest, Unprocessable
 from functions.kit.subjects import QuotaUpdated, UsageRecord
 from functions.platform.core.errors import TenantNotFound
-from functions.platform.core.models import Granularity, Slice, UsageQuery, UsageTotal, tenant_id_of
+from functions.platform.core.models import Granularity, Slice, UsageGroup, UsageQuery, UsageTotal, tenant_id_of
 from functions.platform.core.ports import Tenants, Usage
 
 _DEFAULT_SPAN = timedelta(days=30)
@@ -48,8 +48,9 @@ class ReadUsage:
         granularity: Granularity,
         limit: int,
         cursor: str | None,
+        group_by: UsageGroup = "model",
     ) -> Slice[UsageTotal]:
-        """Totals per day or hour (UTC), provider and model; an hour counts whole when any of it lies in the span.
+        """Totals per hour, day or month (UTC) and part; an hour counts whole when any of it lies in the span.
 
         Args:
             start: aware; None for 30 days before `end`.
@@ -72,6 +73,7 @@ class ReadUsage:
             granularity=granularity,
             limit=limit + 1,
             after=_position(cursor) if cursor else None,
+            group_by=group_by,
         )
         if await self._tenants.find(query.tenant_id) is None:
             raise TenantNotFound("there is no such tenant")
@@ -89,13 +91,18 @@ def _storable(record: UsageRecord, tenant_id: str) -> UsageRecord:
         raise InvalidRequest(f"usage {record.usage_id} has a number or a time that cannot be")
     if not (_is_uuid(record.usage_id) and _is_uuid(tenant_id)):
         raise InvalidRequest(f"usage {record.usage_id}: not an id")
-    text = {name: value.replace("\0", "\N{REPLACEMENT CHARACTER}") for name, value in _texts(record).items()}
-    return record.model_copy(update={**text, "at": _aware(record.at)})
+    text = {name: _without_nul(value) for name, value in _texts(record).items()}
+    groups = [_without_nul(group) for group in record.groups]
+    return record.model_copy(update={**text, "groups": groups, "at": _aware(record.at)})
 
 
 def _texts(record: UsageRecord) -> dict[str, str]:
     names = ("provider", "model", "api_key_id", "user_id", "request_id")
     return {name: value for name in names if (value := getattr(record, name)) is not None}
+
+
+def _without_nul(text: str) -> str:
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _aware(moment: datetime) -> datetime:
@@ -111,16 +118,16 @@ def _is_uuid(text: str) -> bool:
 
 
 def _cursor(total: UsageTotal) -> str:
-    return encode_cursor(rfc3339(total.start), total.provider, total.model)
+    return encode_cursor(rfc3339(total.start), *total.key)
 
 
 def _position(cursor: str) -> tuple[datetime, str, str]:
-    start, provider, model = (str(part) for part in decode_cursor(cursor, str, str, str))
+    start, key, subkey = (str(part) for part in decode_cursor(cursor, str, str, str))
     try:
         moment = datetime.fromisoformat(start)
-        (provider + model).encode()  # refuses lone surrogates
+        (key + subkey).encode()  # refuses lone surrogates
     except ValueError:
         moment = _LATEST
-    if "\0" in provider + model or moment.tzinfo is None or not _EARLIEST <= moment < _LATEST:
+    if "\0" in key + subkey or moment.tzinfo is None or not _EARLIEST <= moment < _LATEST:
         raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"})
-    return moment, provider, model
+    return moment, key, subkey

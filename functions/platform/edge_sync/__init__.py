@@ -1,1 +1,1 @@
-"""On tenant.created and tenant.updated: tenants to the edge."""
+"""On every event about tenants, their users and keys: tenants to the edge."""

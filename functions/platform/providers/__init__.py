@@ -1,1 +1,1 @@
-"""PUT and GET /v1/tenants/{tenantId}/providers."""
+"""PUT and GET /v1/tenants/{tenantId}/providers, POST …/{name}/test."""

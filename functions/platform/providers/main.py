@@ -1,4 +1,4 @@
-"""PUT and GET /v1/tenants/{tenantId}/providers."""
+"""PUT and GET /v1/tenants/{tenantId}/providers, POST …/{name}/test."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from fastapi import Path, Request
 from functions.kit.app import create_app
 from functions.kit.authorisation import require
 from functions.kit.routing import api_router
-from functions.platform.providers.schemas import Provider, ProviderList, PutProvidersBody
+from functions.platform.providers.schemas import Provider, ProviderList, ProviderTest, PutProvidersBody
 from functions.platform.wiring import Platform, platform
 
 router = api_router()
@@ -32,6 +32,21 @@ async def get_providers(request: Request, tenant_id: Annotated[str, Path(alias="
     return ProviderList(
         providers=[Provider.model_validate(provider) for provider in await use.get_providers(tenant_id)]
     )
+
+
+@router.post(
+    "/v1/tenants/{tenantId}/providers/{name}/test",
+    dependencies=[require("providers:test")],
+    summary="Test the connection to a provider",
+)
+async def test_provider(
+    request: Request,
+    tenant_id: Annotated[str, Path(alias="tenantId")],
+    name: Annotated[str, Path(max_length=100, pattern=r"^[^\x00]*$")],
+) -> ProviderTest:
+    """Ask the provider for its models, with the stored key. Takes six seconds at most and costs nothing there."""
+    use: Platform = request.app.state.wiring
+    return ProviderTest.of(await use.probe_provider(tenant_id, name))
 
 
 app = create_app(router, wire=platform)

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from functions.kit.models import ApiModel
 from functions.platform.core.models import ProviderDraft, ProviderKind
+from functions.platform.core.probe_provider import ProbeResult
 
 _MOST_PROVIDERS = 20
 _LONGEST_KEY = 8192
@@ -94,3 +95,24 @@ class ProviderList(ApiModel):
     """All the providers a tenant has."""
 
     providers: list[Provider]
+
+
+class ProviderTrouble(ApiModel):
+    """Why a provider cannot be used. Nothing that the provider said is repeated."""
+
+    code: str
+    message: str
+
+
+class ProviderTest(ApiModel):
+    """How the test of a connection went."""
+
+    ok: bool
+    latency_ms: Annotated[int, Field(ge=0)]
+    error: ProviderTrouble | None = None
+
+    @classmethod
+    def of(cls, result: ProbeResult) -> "ProviderTest":
+        """From what the use case gives."""
+        error = ProviderTrouble.model_validate(result.trouble) if result.trouble else None
+        return cls(ok=error is None, latency_ms=result.latency_ms, error=error)

@@ -16,6 +16,7 @@ async def mirror(use: Platform, event: Event) -> None:
     except ValidationError as error:
         raise UnreadableEvent(f"quota.updated: {error.error_count()} fields are wrong") from error
     await use.mirror_usage(update)
+    await use.note_key_use(update.tenant_id, update.records)
 
 
 handle = event_function(platform, name="platform-quota-mirror")(mirror)

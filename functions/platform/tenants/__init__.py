@@ -1,1 +1,1 @@
-"""POST and GET /v1/tenants, GET /v1/tenants/{tenantId}."""
+"""POST and GET /v1/tenants, GET and PATCH /v1/tenants/{tenantId}."""

@@ -7,6 +7,7 @@ OUTBOX_REFUSED = Counter("dcoder_relay_outbox_refused_total", "Attempts to publi
 ROWS_DELETED = Counter("dcoder_relay_rows_deleted_total", "Outbox and handled-event rows deleted for their age.")
 USAGE_RECORDS = Counter("dcoder_relay_usage_records_total", "Usage records published.")
 USAGE_POISON = Counter("dcoder_relay_usage_poison_total", "Usage records that could not be read, set aside.")
+THRESHOLDS = Counter("dcoder_relay_thresholds_total", "Crossed thresholds of quotas published.")
 USAGE_PENDING = Gauge("dcoder_relay_usage_pending", "Usage records that wait to be published.")
 USAGE_SECONDS = Histogram(
     "dcoder_relay_usage_seconds",

@@ -1,4 +1,4 @@
-"""Carries usage records from the Redis stream that the gateway settles into to `quota.updated` events."""
+"""Carries what the gateway settles into a Redis stream to events: `quota.updated`, and `quota.threshold`."""
 
 import asyncio
 import logging
@@ -12,18 +12,20 @@ import redis.asyncio
 from pydantic import ValidationError
 from redis.exceptions import ResponseError
 
+from functions.kit.clock import rfc3339
 from functions.kit.context import RequestContext, serving
 from functions.kit.events import Event
-from functions.kit.subjects import QuotaUpdated, UsageRecord
+from functions.kit.subjects import QuotaThreshold, QuotaUpdated, UsageRecord
 from stateful.nats.connection import Publisher
 from stateful.nats.loops import keep_running
-from stateful.nats.relay.metrics import USAGE_PENDING, USAGE_POISON, USAGE_RECORDS, USAGE_SECONDS
+from stateful.nats.relay.metrics import THRESHOLDS, USAGE_PENDING, USAGE_POISON, USAGE_RECORDS, USAGE_SECONDS
 from stateful.nats.relay.settings import RelaySettings
 
 STREAM = "usage:pending"
 POISON = "usage:poison"
 GROUP = "relay"
 FIELD = "r"
+THRESHOLD_FIELD = "q"
 SOURCE = "/dcoder/gateway"
 
 _NAMESPACE = UUID("a3f0b1c2-5d1e-5b8e-9c57-6a0d1f3e7b24")
@@ -47,8 +49,16 @@ class _Entry:
     record: UsageRecord
 
 
+@dataclass(frozen=True, slots=True)
+class _Crossing:
+    id: str
+    threshold: QuotaThreshold
+
+
 class UsageRelay:
     """Publishes usage records at least once; consumers count each by its `usageId`.
+
+    The event of a threshold has an id made of what it says, so that the second publication of one is no second event.
 
     An entry leaves the stream only after NATS has stored the event that holds it. What this relay has read and not
     settled it reads again after a failure; what a dead one left is taken over.
@@ -131,17 +141,28 @@ class UsageRelay:
 
     async def _carry(self, entries: Entries) -> None:
         good: list[_Entry] = []
+        crossings: list[_Crossing] = []
         poison: list[tuple[str, Fields, str]] = []
         for raw_id, fields in entries:
             entry_id = raw_id.decode()
             try:
-                good.append(_parse(entry_id, fields or {}))
+                parsed = _parse(entry_id, fields or {})
             except ValueError as error:
                 poison.append((entry_id, fields or {}, _reason(error)))
+                continue
+            if isinstance(parsed, _Entry):
+                good.append(parsed)
+            else:
+                crossings.append(parsed)
         groups = list(_groups(good))
-        results = await asyncio.gather(*(self._publish(group) for group in groups), return_exceptions=True)
-        stored = [group for group, result in zip(groups, results, strict=True) if result is None]
-        await self._settle([entry.id for group in stored for entry in group], poison)
+        ids = [[entry.id for entry in group] for group in groups] + [[crossing.id] for crossing in crossings]
+        results = await asyncio.gather(
+            *(self._publish(group) for group in groups),
+            *(self._tell(crossing.threshold) for crossing in crossings),
+            return_exceptions=True,
+        )
+        stored = [group for group, result in zip(ids, results, strict=True) if result is None]
+        await self._settle([entry_id for group in stored for entry_id in group], poison)
         for result in results:
             if result is not None:
                 raise result
@@ -159,6 +180,14 @@ class UsageRelay:
         for entry in entries:
             USAGE_SECONDS.observe(max(0.0, now - int(entry.id.split("-")[0]) / 1000))
 
+    async def _tell(self, crossed: QuotaThreshold) -> None:
+        what = (crossed.quota_id, rfc3339(crossed.window_start), crossed.limit, crossed.threshold)
+        event_id = str(uuid5(_NAMESPACE, "|".join(map(str, what))))
+        with serving(self._context):
+            event = Event.of(crossed, tenant_id=crossed.tenant_id, source=SOURCE, event_id=event_id)
+        await self._publisher.publish(event.type, event.to_json(), message_id=event.id)
+        THRESHOLDS.inc()
+
     async def _settle(self, done: list[str], poison: list[tuple[str, Fields, str]]) -> None:
         ids = [*done, *(entry_id for entry_id, _, _ in poison)]
         if not ids:
@@ -175,7 +204,10 @@ class UsageRelay:
             _logger.error("a usage record cannot be read", extra={"entry": entry_id, "reason": reason})
 
 
-def _parse(entry_id: str, fields: Fields) -> _Entry:
+def _parse(entry_id: str, fields: Fields) -> _Entry | _Crossing:
+    crossed = fields.get(THRESHOLD_FIELD.encode())
+    if crossed is not None:
+        return _Crossing(entry_id, QuotaThreshold.model_validate_json(crossed, extra="ignore"))
     text = fields.get(FIELD.encode())
     if text is None:
         raise ValueError(f"no field {FIELD}")

@@ -29,7 +29,10 @@ async def test_a_tenant_is_created_and_its_key_works(operator: Caller) -> None:
         "plan": "enterprise",
         "region": "eu-central-1",
         "database": f"tenant_{tenant['id'].replace('-', '')}",
+        "branding": dict.fromkeys(tenant["branding"]),
+        "settings": dict.fromkeys(tenant["settings"]),
         "createdAt": tenant["createdAt"],
+        "updatedAt": tenant["createdAt"],
     }
     for caller in (operator, operator.with_credential(key["secret"])):
         read = await caller("GET", f"/v1/tenants/{tenant['id']}")

@@ -1,5 +1,6 @@
 """Envelope encryption: what opens, where, and after which rotation."""
 
+import json
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,17 @@ async def test_a_key_file_rotates_while_what_it_wrapped_stays_open(tmp_path: Pat
     assert await management.unwrap(first, "tenant-1") == await management.unwrap(second, "tenant-1") == data_key
     with pytest.raises(Internal):
         await management.unwrap(second, "tenant-2")
+
+
+def test_a_rotated_key_takes_no_other_s_name(tmp_path: Path) -> None:
+    path = tmp_path / "kek.json"
+    create_key_file(path)
+    assert [rotate_key_file(path), rotate_key_file(path)] == ["kek-2", "kek-3"]
+    document = json.loads(path.read_text())
+    del document["keys"]["kek-1"], document["keys"]["kek-2"]
+    path.write_text(json.dumps(document))
+    assert rotate_key_file(path) == "kek-4"
+    assert json.loads(path.read_text())["keys"]["kek-3"] == document["keys"]["kek-3"]
 
 
 def test_creating_a_key_file_again_keeps_its_keys(tmp_path: Path) -> None:

@@ -2,13 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from functions.kit.egress import EgressPolicy
 from functions.kit.events import EventData
 from functions.kit.secrets import Place, WrappedKey
 from functions.kit.subjects import UsageRecord
 from functions.platform.core.errors import ProvisioningFailed, SlugTaken
-from functions.platform.core.models import IssuedKey, Provider, Tenant, TenantStatus, UsageQuery, UsageTotal
+from functions.platform.core.models import (
+    IssuedKey,
+    Provider,
+    Tenant,
+    TenantFilter,
+    TenantStatus,
+    UsageQuery,
+    UsageTotal,
+)
 
 
 @dataclass
@@ -66,9 +75,14 @@ class MemoryTenants:
 
     lock = find
 
-    async def newest(self, limit: int, before: str | None) -> Sequence[Tenant]:
+    async def newest(self, limit: int, before: str | None, wanted: TenantFilter) -> Sequence[Tenant]:
         found = sorted(self._tenants.values(), key=lambda tenant: tenant.id, reverse=True)
+        found = [tenant for tenant in found if wanted.status in {None, tenant.status}]
         return [tenant for tenant in found if before is None or tenant.id < before][:limit]
+
+    async def change(self, tenant: Tenant) -> Tenant:
+        self._tenants[tenant.id] = replace(tenant, changed_at=tenant.updated_at + timedelta(microseconds=1))
+        return self._tenants[tenant.id]
 
 
 class MemoryServer:

@@ -27,7 +27,7 @@ async def read(
 
 
 def total(provider: str = "openai", model: str = "gpt-4o") -> UsageTotal:
-    return UsageTotal(NOON, provider, model, 1, 2, 3, 0, 0, 4)
+    return UsageTotal(NOON, (provider, model), 1, 2, 3, 0, 0, 4)
 
 
 async def test_the_default_span_ends_now() -> None:

@@ -128,6 +128,45 @@ async def test_what_cannot_be_read_is_set_aside(
     assert reasons[2] == "no field r"
 
 
+def crossing(**changes: object) -> dict[str, object]:
+    return {
+        "tenantId": "t1",
+        "quotaId": new_id(),
+        "subject": {"kind": "user", "id": "anna"},
+        "metric": "tokens",
+        "window": "month",
+        "windowStart": "2026-11-01T00:00:00.000000Z",
+        "limit": 1000,
+        "threshold": 80,
+        "used": 803,
+        **changes,
+    }
+
+
+async def test_a_crossed_threshold_is_told_once_however_often_it_is_settled(
+    redis_client: "redis.asyncio.Redis", redis_process: Server, bus: Bus, js: JetStreamContext, running: Running
+) -> None:
+    first = crossing()
+    others = [crossing(quotaId=first["quotaId"], **changes) for changes in ({"threshold": 90}, {"limit": 2000})]
+    for one in (first, *others, {**first, "used": 812}, first):
+        await redis_client.xadd(STREAM, {"q": orjson.dumps(one)})
+    await redis_client.xadd(STREAM, {"q": b'{"threshold": 80}'})
+    ids = await settle(redis_client, record())
+    relay(running, redis_process, bus)
+    await eventually(emptied(redis_client))
+    events = await published(js)
+    told = [event for event in events if event.type == "quota.threshold"]
+    assert [(e.data["threshold"], e.data["limit"], e.data["used"]) for e in told] == [
+        (80, 1000, 803),
+        (90, 1000, 803),
+        (80, 2000, 803),
+    ]
+    assert {(event.tenant_id, event.source) for event in told} == {("t1", "/dcoder/gateway")}
+    assert told[0].data["subject"] == {"kind": "user", "id": "anna"}
+    assert [one["usageId"] for event in events if event.type == "quota.updated" for one in event.data["records"]] == ids
+    assert await redis_client.xlen(POISON) == 1
+
+
 async def test_many_large_records_make_several_events(
     redis_client: "redis.asyncio.Redis", redis_process: Server, bus: Bus, js: JetStreamContext, running: Running
 ) -> None:

@@ -14,7 +14,7 @@ from functions.kit.policies.lines import defaults
 from functions.kit.routing import KitRoute
 
 # Asked about inside a use case, by no route of their own: action and where that is.
-WITHIN_USE_CASES: dict[str, str] = {}
+WITHIN_USE_CASES: dict[str, str] = {"tenants:operate": "functions/platform/tenants"}
 
 
 def routes_of(function: Function) -> list[KitRoute]:

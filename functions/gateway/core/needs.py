@@ -1,0 +1,92 @@
+"""How much a call may use at most, told before it is made: a reservation that is too small is an overshot limit."""
+
+import asyncio
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+
+from functions.gateway.core.models import Json, Target
+from functions.gateway.core.ports import Prices
+from functions.gateway.core.quota import Need
+from functions.gateway.core.tokens import tokenizer_of
+
+# OpenAI's cookbook, "How to count tokens with tiktoken": three for a message and one for a name, three for the reply.
+_PER_MESSAGE = 4
+_PER_REPLY = 3
+# The largest that the vendors' pages name for one image at their highest detail, rounded up.
+_PER_ATTACHMENT = 1_600
+_REASONING = ("o1", "o3", "o4", "gpt-5")
+_REASONING_FACTOR = 4
+_LIMITS: Final = ("max_completion_tokens", "max_tokens")
+# Counted in a thread from here on: 20,000 characters take about two milliseconds.
+_LONG = 20_000
+
+
+async def chat_need(target: Target, body: Json, prices: Prices, default_completion: int) -> Need:
+    """What a conversation may use.
+
+    Args:
+        default_completion: most tokens of an answer where the call sets no limit; four times as many for models that
+            think before they answer.
+    """
+    texts, attachments = _contents(body)
+    prompt = await _count(target, texts)
+    prompt += _PER_MESSAGE * len(body["messages"]) + _PER_REPLY + _PER_ATTACHMENT * attachments
+    asked = [body[name] for name in _LIMITS if body.get(name)]
+    thinks = _thinks(target.model)
+    completion = min(asked) if asked else default_completion * (_REASONING_FACTOR if thinks else 1)
+    into, out_of = prices.nano_usd(target.provider.kind, target.model)
+    return Need(
+        tokens=prompt,
+        nano_usd=prompt * into,
+        completion=completion,
+        answers=body.get("n") or 1,
+        completion_nano_usd=out_of,
+    )
+
+
+async def input_need(target: Target, given: Any, prices: Prices, *, internal: bool) -> Need:
+    """What the embedding of texts, or of token ids, may use."""
+    parts = given if isinstance(given, list) else [given]
+    tokens = sum(len(part) if isinstance(part, list) else 1 for part in parts if not isinstance(part, str))
+    tokens += await _count(target, [part for part in parts if isinstance(part, str)])
+    into, _ = prices.nano_usd(target.provider.kind, target.model)
+    return Need(requests=int(not internal), tokens=tokens, nano_usd=tokens * into)
+
+
+def limited(target: Target, body: Json, completion: int) -> Json:
+    """The request with its answer limited to so many tokens."""
+    named = [name for name in _LIMITS if body.get(name)]
+    # Models that think refuse the older name; older servers do not know the newer one.
+    names = named or [_LIMITS[0] if _thinks(target.model) else _LIMITS[1]]
+    return {**body, **dict.fromkeys(names, completion)}
+
+
+async def _count(target: Target, texts: list[str]) -> int:
+    text = "\n".join(texts)
+    tokenizer = tokenizer_of(target.model)
+    counted = await asyncio.to_thread(tokenizer.count, text) if len(text) > _LONG else tokenizer.count(text)
+    if tokenizer.exact and urlsplit(target.provider.base_url).hostname == "api.openai.com":
+        return counted
+    # Somebody else's vocabulary: half as much again is more than any was seen to differ.
+    return counted + (counted + 1) // 2
+
+
+def _contents(body: Json) -> tuple[list[str], int]:
+    """All text that the provider counts, and how many parts are no text."""
+    texts: list[str] = []
+    attachments = 0
+    for message in body["messages"]:
+        content = message.get("content")
+        parts = content if isinstance(content, list) else []
+        texts += [content] if isinstance(content, str) else [str(p["text"]) for p in parts if p.get("text")]
+        attachments += sum(not part.get("text") for part in parts)
+        if rest := {name: value for name, value in message.items() if name not in {"role", "content"}}:
+            texts.append(orjson.dumps(rest).decode())
+    asked = {name: body[name] for name in ("tools", "functions", "response_format") if body.get(name)}
+    return [*texts, *([orjson.dumps(asked).decode()] if asked else [])], attachments
+
+
+def _thinks(model: str) -> bool:
+    return model.lower().rpartition("/")[2].startswith(_REASONING)

@@ -1,0 +1,1 @@
+"""Redis: what it remembers, and how that is kept equal to the ledger."""

@@ -1,0 +1,1 @@
+"""Tenants' changes, users, groups, API keys and key rotation on the running platform."""
