@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import orjson
 from prometheus_client import Counter
@@ -15,6 +16,7 @@ from functions.gateway.core.ports import Granted, LimitDirectory, Refused
 from functions.gateway.core.quota import Addition, Hold, Limit, Subjects, additions
 from functions.kit.clock import rfc3339
 from functions.kit.errors import DependencyUnavailable
+from functions.kit.quotas import Span
 from functions.kit.subjects import UsageRecord
 
 _KEEP_SECONDS = 40 * 86_400
@@ -59,8 +61,9 @@ class RedisMeter:
         arguments: list[Any] = [record.usage_id, f"{lost}\n{_day(record)}\n{_mark(record)}", self._lease_ms]
         arguments += [completion, int(again)]
         for limit, span, fixed, per_token, scale in holds:
-            keys.append(limit.key(span))
-            arguments += [fixed, per_token, scale, limit.maximum, span.end + _COUNTER_SECONDS, limit.seed(span)]
+            counter = _counter(limit, span)
+            keys.append(counter.key)
+            arguments += [fixed, per_token, scale, limit.maximum, counter.expires, counter.seed]
         self._held[record.usage_id] = None
         try:
             granted, value, *counted = await RESERVE.run(self._link, keys, arguments)
@@ -124,13 +127,26 @@ class RedisMeter:
         keys = [*FIRST_KEYS, _day(record), _mark(record)]
         arguments: list[Any] = [record.usage_id, line, record.prompt_tokens, record.completion_tokens]
         arguments += [record.cost_micro_usd, _KEEP_SECONDS, int(held)]
-        for addition in added:
-            limit, span, amount = addition
-            keys.append(limit.key(span))
-            arguments += [amount, limit.maximum, ",".join(map(str, limit.thresholds))]
-            arguments += [span.end + _COUNTER_SECONDS, limit.seed(span), _event(addition)]
+        for limit, span, amount in added:
+            counter = _counter(limit, span)
+            keys.append(counter.key)
+            arguments += [amount, limit.maximum, counter.thresholds, counter.expires, counter.seed, counter.event]
         await SETTLE.run(self._link, keys, arguments)
         self._held.pop(record.usage_id, None)
+
+
+class _Counter(NamedTuple):
+    """What the scripts are told of a counter besides what a call does with it.
+
+    Attributes:
+        event: the data of `quota.threshold` without its end, to which the script adds threshold and use.
+    """
+
+    key: str
+    expires: int
+    seed: int
+    thresholds: str
+    event: bytes
 
 
 def _day(record: UsageRecord) -> str:
@@ -141,9 +157,8 @@ def _mark(record: UsageRecord) -> str:
     return f"t:{record.tenant_id}:usage:seen:{record.usage_id}"
 
 
-def _event(addition: Addition) -> bytes:
-    """The data of `quota.threshold` without its end, to which the script adds threshold and use."""
-    limit, span, _ = addition
+@lru_cache(maxsize=4096)
+def _counter(limit: Limit, span: Span) -> _Counter:
     data = {
         "tenantId": limit.tenant_id,
         "quotaId": limit.id,
@@ -153,4 +168,10 @@ def _event(addition: Addition) -> bytes:
         "windowStart": rfc3339(span.began),
         "limit": limit.maximum,
     }
-    return orjson.dumps(data)[:-1]
+    return _Counter(
+        key=limit.key(span),
+        expires=span.end + _COUNTER_SECONDS,
+        seed=limit.seed(span),
+        thresholds=",".join(map(str, limit.thresholds)),
+        event=orjson.dumps(data)[:-1],
+    )

@@ -16,8 +16,10 @@ _PER_MESSAGE = 4
 _PER_REPLY = 3
 # The largest that the vendors' pages name for one image at their highest detail, rounded up.
 _PER_ATTACHMENT = 1_600
-_REASONING = ("o1", "o3", "o4", "gpt-5")
-_REASONING_FACTOR = 4
+# OpenAI's that think, which refuse the older name of the limit; others think unless told not to, or when told to.
+_OPENAI_THINKS = ("o1", "o3", "o4", "gpt-5")
+_THINKS = (*_OPENAI_THINKS, "gemini-2.5", "gemini-3")
+_THINKING_FACTOR = 4
 _LIMITS: Final = ("max_completion_tokens", "max_tokens")
 # Counted in a thread from here on: 20,000 characters take about two milliseconds.
 _LONG = 20_000
@@ -34,8 +36,8 @@ async def chat_need(target: Target, body: Json, prices: Prices, default_completi
     prompt = await _count(target, texts)
     prompt += _PER_MESSAGE * len(body["messages"]) + _PER_REPLY + _PER_ATTACHMENT * attachments
     asked = [body[name] for name in _LIMITS if body.get(name)]
-    thinks = _thinks(target.model)
-    completion = min(asked) if asked else default_completion * (_REASONING_FACTOR if thinks else 1)
+    thinks = _is(_THINKS, target.model) or body.get("thinking") or body.get("reasoning_effort")
+    completion = min(asked) if asked else default_completion * (_THINKING_FACTOR if thinks else 1)
     into, out_of = prices.nano_usd(target.provider.kind, target.model)
     return Need(
         tokens=prompt,
@@ -58,8 +60,8 @@ async def input_need(target: Target, given: Any, prices: Prices, *, internal: bo
 def limited(target: Target, body: Json, completion: int) -> Json:
     """The request with its answer limited to so many tokens."""
     named = [name for name in _LIMITS if body.get(name)]
-    # Models that think refuse the older name; older servers do not know the newer one.
-    names = named or [_LIMITS[0] if _thinks(target.model) else _LIMITS[1]]
+    # Servers that only speak like OpenAI may not know the newer name.
+    names = named or [_LIMITS[0] if _is(_OPENAI_THINKS, target.model) else _LIMITS[1]]
     return {**body, **dict.fromkeys(names, completion)}
 
 
@@ -88,5 +90,5 @@ def _contents(body: Json) -> tuple[list[str], int]:
     return [*texts, *([orjson.dumps(asked).decode()] if asked else [])], attachments
 
 
-def _thinks(model: str) -> bool:
-    return model.lower().rpartition("/")[2].startswith(_REASONING)
+def _is(families: tuple[str, ...], model: str) -> bool:
+    return model.lower().rpartition("/")[2].startswith(families)

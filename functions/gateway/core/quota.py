@@ -13,9 +13,9 @@ _LONGEST_FIRST: dict[Window, int] = {"month": 0, "day": 1, "minute": 2}
 _SCALES: dict[Metric, int] = {"requests": 1, "tokens": 1, "cost": 1000}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Limit:
-    """One limit of a tenant.
+    """One limit of a tenant, as it was read at one time.
 
     Attributes:
         maximum: requests, tokens, or millionths of a US dollar.

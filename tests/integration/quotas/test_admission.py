@@ -200,6 +200,18 @@ async def test_an_impatient_call_does_not_wait(gateways: Any) -> None:
     assert not refused.value.is_final
 
 
+async def test_a_call_that_turns_out_to_need_more_holds_that_instead(gateways: Any, books: Books) -> None:
+    requests, budget = limit(1, metric="requests"), limit(100)
+    (gateway,) = await gateways(requests, budget)
+    booking = await gateway.book()
+    await gateway.admission.for_request(booking)
+    assert (await books.of(requests), await books.of(budget)) == ((0, 1), (0, 0))
+    assert await gateway.admission.for_chat(booking, {**BODY, "max_tokens": 5}) == 5
+    assert (await books.of(requests), await books.of(budget)) == ((0, 1), (0, 13))
+    await gateway.usage.record(booking, Usage(8, 5))
+    assert (await books.of(requests), await books.of(budget), await books.held()) == ((1, 0), (13, 0), (0, 0))
+
+
 async def test_a_call_that_fails_gives_back(gateways: Any, books: Books) -> None:
     budget = limit(100)
     (gateway,) = await gateways(budget)

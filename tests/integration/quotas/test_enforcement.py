@@ -147,6 +147,16 @@ async def test_five_hundred_at_the_last_unit(platform: Platform, api: Api, as_te
     assert (await bill(api, platform, tenant))["chatCalls"] == 3
 
 
+async def test_who_shares_an_answer_takes_a_request_too(
+    platform: Platform, api: Api, as_tenant: Api, tenant: Tenant
+) -> None:
+    await put(as_tenant, tenant, on("requests", 5), SIGNAL)
+    await in_force(as_tenant, tenant)
+    replies = await asyncio.gather(*(as_tenant.chat("How many may ask this at once?") for _ in range(25)))
+    assert sorted(reply.status for reply in replies) == [200] * 5 + [429] * 20
+    assert (await bill(api, platform, tenant))["chatCalls"] == 1
+
+
 async def test_a_call_that_the_provider_fails_is_given_back(
     platform: Platform, api: Api, as_tenant: Api, tenant: Tenant
 ) -> None:

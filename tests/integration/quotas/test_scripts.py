@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from functions.gateway.adapters.quota_scripts import FIRST_KEYS, RENEW
+from functions.gateway.adapters.redis_link import RedisLink
 from functions.gateway.adapters.redis_meter import RedisMeter
 from functions.gateway.core.ports import Granted, Refused
 from functions.gateway.core.quota import Hold, Limit, Need, holds
@@ -142,7 +144,8 @@ class Run:
         if isinstance(answer, Refused):
             assert expected is None, "refused although it would have fitted"
             return
-        assert answer == Granted(expected or 0)
+        assert expected is not None, "let in although it does not fit"
+        assert answer == Granted(expected)
         held = {hold.limit.id: taken(hold, answer.completion) for hold in needed}
         model.open.append(Open(call, wanted, answer.completion, held))
 
@@ -267,6 +270,30 @@ async def test_a_call_that_was_given_up_counts_when_its_end_becomes_known(
     assert await books.of(budget) == (12, 0)
     assert [one["status"] for one in await books.told("r")] == ["expired", "ok"]
     assert await books.day() == {"requests": 1, "promptTokens": 5, "completionTokens": 7, "costMicroUsd": 0}
+
+
+async def test_what_is_given_back_to_a_counter_that_is_gone_does_not_bring_it_back(
+    redis_process: Server, books: Books, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    (gateway,) = await meters(stack, redis_process.port, tmp_path, 1)
+    gone, begun_anew = limit(100), limit(100)
+    for _ in range(2):
+        call = record(status="expired")
+        await gateway.reserve(call, holds([gone, begun_anew], need(5, 20, 1), NOON), 20)
+        await books.client.delete(*(one.key(one.span(NOON)) for one in (gone, begun_anew)))
+        await gateway.settle(record(prompt_tokens=3), [begun_anew], held=False)
+        await gateway.release(call.usage_id)
+    assert not await books.client.exists(gone.key(gone.span(NOON)))
+    assert await books.of(begun_anew) == (3, 0)
+
+
+async def test_what_was_given_back_cannot_be_renewed(
+    redis_process: Server, books: Books, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    link = RedisLink(f"redis://127.0.0.1:{redis_process.port}/0")
+    stack.push_async_callback(link.close)
+    await RENEW.run(link, [*FIRST_KEYS], [60_000, "gone"])
+    assert await books.held() == (0, 0)
 
 
 async def test_a_limit_that_was_raised_is_crossed_anew(

@@ -45,9 +45,13 @@ async def test_how_long_an_answer_may_be(fields: dict[str, Any], completion: int
     assert (await chat_need(OPENAI, body(**fields), load_prices(), 100)).completion == completion
 
 
-async def test_a_model_that_thinks_gets_room_for_it() -> None:
-    thinking = Target(OPENAI.provider, "gpt-5-mini")
-    assert (await chat_need(thinking, body(), load_prices(), 100)).completion == 400
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [("gpt-5-mini", {}), ("gemini-2.5-pro", {}), ("claude-sonnet-4-5", {"reasoning_effort": "low"})],
+)
+async def test_a_model_that_thinks_gets_room_for_it(model: str, fields: dict[str, Any]) -> None:
+    thinking = Target(OPENAI.provider, model)
+    assert (await chat_need(thinking, body(**fields), load_prices(), 100)).completion == 400
 
 
 async def test_everything_that_is_sent_is_counted() -> None:
