@@ -38,8 +38,8 @@ format: install ## Format and fix what can be fixed
 docs: install ## Generate the reference pages
 	@$(BIN)/python -m docs.generate
 
-lock: install ## Lock every dependency anew, with hashes
-	@$(BIN)/python local/lock.py
+lock: install ## Lock every dependency, with hashes (UPGRADE=1: take the newest versions)
+	@$(BIN)/python local/lock.py $(if $(UPGRADE),--upgrade)
 
 up: install ## Start the platform in the background
 	@$(BIN)/dcoder up --detach

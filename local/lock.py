@@ -1,4 +1,7 @@
-"""Locks dependencies with hashes: one file for development, one per context for its functions' image."""
+"""Locks dependencies with hashes: one file for development, one per context for its functions' image.
+
+What is locked stays at its version, so that a new dependency changes nothing else; `--upgrade` takes the newest.
+"""
 
 import re
 import subprocess
@@ -10,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "requirements"
 _COMPILE = [
     sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11",
-    "--generate-hashes", "--no-emit-index-url", "--no-header", "--upgrade",
+    "--generate-hashes", "--no-emit-index-url", "--no-header",
 ]  # fmt: skip
 
 
@@ -26,7 +29,7 @@ def main() -> None:
 def compile_lock(name: str, sources: list[str]) -> None:
     """Write one lock file, free of the index's address."""
     path = FOLDER / name
-    subprocess.run([*_COMPILE, *sources, "-o", str(path.relative_to(ROOT))], cwd=ROOT, check=True)
+    subprocess.run([*_COMPILE, *sys.argv[1:], *sources, "-o", str(path.relative_to(ROOT))], cwd=ROOT, check=True)
     text = path.read_text()
     if re.search(r"https?://", text):
         raise SystemExit(f"{name} names an address")
