@@ -15,6 +15,7 @@ from functions.kit.database import Databases
 from functions.kit.errors import DependencyUnavailable, Forbidden, Unauthenticated
 from functions.kit.members import Account, Member, MemberDirectory
 from functions.kit.principal import Principal, Role, hash_api_key, is_api_key
+from functions.kit.service_tokens import ServiceTokens, is_service_token
 from functions.kit.stale_cache import StaleCache
 from functions.kit.tenancy import TenantDirectory, TenantSuspended
 
@@ -215,9 +216,10 @@ class Tokens:
 class Authenticator:
     """Turns a request's credential into a principal."""
 
-    def __init__(self, api_keys: ApiKeys, tokens: Tokens) -> None:
+    def __init__(self, api_keys: ApiKeys, tokens: Tokens, service_tokens: ServiceTokens) -> None:
         self._api_keys = api_keys
         self._tokens = tokens
+        self._service_tokens = service_tokens
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         """The caller behind `Authorization: Bearer …` or `x-api-key`.
@@ -235,7 +237,8 @@ class Authenticator:
         if not credential or not credential.isascii():
             raise Unauthenticated("a credential is required")
         if credential.count(".") == 2:
-            return await self._tokens.verify(credential)
+            issued_by = self._service_tokens if is_service_token(credential) else self._tokens
+            return await issued_by.verify(credential)
         return await self._api_keys.verify(credential)
 
     def forget_all(self) -> None:

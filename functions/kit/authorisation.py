@@ -55,6 +55,8 @@ def authorise(
         KeyError: there is no such action.
     """
     _check_known(action)
+    if principal.actions is not None and action not in principal.actions:
+        raise Forbidden("the credential is not for this", details={"action": action})
     if principal.is_superadmin:
         return
     if principal.tenant_id is None or tenant_id not in {None, principal.tenant_id}:

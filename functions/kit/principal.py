@@ -32,6 +32,7 @@ class Principal:
             tenant has not registered.
         groups: ids of the groups that the user, or the key itself, is in.
         models: the models that the key may call, as requests name them; empty allows all.
+        actions: all that the credential may be used for, whatever its roles allow; None does not limit it.
     """
 
     subject: str
@@ -43,6 +44,7 @@ class Principal:
     plan: str | None = None
     groups: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
+    actions: frozenset[str] | None = None
 
     @property
     def is_superadmin(self) -> bool:

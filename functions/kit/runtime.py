@@ -18,6 +18,7 @@ from functions.kit.health import Health
 from functions.kit.idempotency import Idempotency
 from functions.kit.members import MemberDirectory
 from functions.kit.secrets import FileKeyManagement, SecretBox
+from functions.kit.service_tokens import ServiceTokens
 from functions.kit.settings import Settings, load_settings
 from functions.kit.tenancy import TenantDatabaseCredentials, TenantDirectory
 
@@ -46,6 +47,12 @@ class Runtime:
         caching = {"fresh": settings.api_key_cache_seconds, "stale": settings.api_key_stale_seconds}
         self.tenants = TenantDirectory(self.databases, **caching)
         self.members = MemberDirectory(self.databases, **caching)
+        self.service_tokens = ServiceTokens(
+            settings.service_keys_file,
+            self.tenants,
+            platform_id=settings.platform_id,
+            tenant_claim=settings.oidc_tenant_claim,
+        )
         self.authenticator = Authenticator(
             ApiKeys(self.databases, **caching),
             Tokens(
@@ -57,6 +64,7 @@ class Runtime:
                 roles_claim=settings.oidc_roles_claim,
                 tenant_claim=settings.oidc_tenant_claim,
             ),
+            self.service_tokens,
         )
         self.idempotency = Idempotency(self.databases)
         self.health.add("postgres", self._ask_postgres, required=False)

@@ -104,19 +104,33 @@ class FileKeyManagement:
         return _open(keys[wrapped.kek_id], wrapped.wrapped, tenant_id.encode())
 
     def _read(self) -> tuple[str, dict[str, bytes]]:
-        if self._path is None:
-            raise Internal("no key file is set (DCODER_KEK_FILE)")
-        try:
-            document = json.loads(self._path.read_text())
-        except OSError as error:
-            raise DependencyUnavailable("the key file cannot be read", details={"dependency": "keys"}) from error
-        return document["active"], {name: base64.b64decode(key) for name, key in document["keys"].items()}
+        return read_key_file(self._path, "DCODER_KEK_FILE")
 
 
-def create_key_file(path: Path) -> None:
-    """Make a key file with one fresh key; an existing one is left alone."""
+def read_key_file(path: Path | None, setting: str) -> tuple[str, dict[str, bytes]]:
+    """The id of the active key, and all keys by id.
+
+    Raises:
+        Internal: the setting that names the file is empty.
+        DependencyUnavailable: the file cannot be read.
+    """
+    if path is None:
+        raise Internal(f"no key file is set ({setting})")
+    try:
+        document = json.loads(path.read_text())
+    except OSError as error:
+        raise DependencyUnavailable("the key file cannot be read", details={"dependency": "keys"}) from error
+    return document["active"], {name: base64.b64decode(key) for name, key in document["keys"].items()}
+
+
+def create_key_file(path: Path, family: str = "kek") -> None:
+    """Make a key file with one fresh key of 256 bits; an existing one is left alone.
+
+    Args:
+        family: what the ids of its keys begin with.
+    """
     if not path.exists():
-        _write_keys(path, "kek-1", {"kek-1": new_data_key()})
+        _write_keys(path, f"{family}-1", {f"{family}-1": new_data_key()})
 
 
 def rotate_key_file(path: Path) -> str:
@@ -128,7 +142,9 @@ def rotate_key_file(path: Path) -> str:
     document = json.loads(path.read_text())
     keys = {name: base64.b64decode(key) for name, key in document["keys"].items()}
     # Counted on from the highest: one that was taken out of the file may still be needed, and must not be replaced.
-    name = f"kek-{max((int(number) for number in re.findall(r'kek-([0-9]+)', ' '.join(keys))), default=0) + 1}"
+    family = re.sub(r"-[0-9]+$", "", document["active"])
+    highest = max((int(number) for number in re.findall(rf"\b{family}-([0-9]+)", " ".join(keys))), default=0)
+    name = f"{family}-{highest + 1}"
     _write_keys(path, name, {**keys, name: new_data_key()})
     return name
 

@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     )
 
     kek_file: Path | None = Field(None, description="File with the key-encryption keys.")
+    service_keys_file: Path | None = Field(
+        None, description="File with the keys that sign the tokens with which functions call each other for a tenant."
+    )
+    edge_url: str = Field(
+        "http://127.0.0.1:8000", description="Where functions reach other contexts: the edge, or its internal address."
+    )
     egress_allow: str = Field("", description="Extra `host:port` pairs that outgoing calls may reach, comma separated.")
 
     function_url: str = Field(

@@ -1,7 +1,5 @@
 """Every secret of an embedded stack: made once, kept in its state folder, readable by its owner alone."""
 
-import base64
-import json
 import secrets
 from pathlib import Path
 
@@ -43,10 +41,3 @@ class Credentials(BaseModel):
         if (wanted := credentials.model_dump_json(indent=2)) != text:
             write_private(path, wanted)
         return credentials
-
-
-def keep_key_encryption_key(path: Path) -> None:
-    """Make the file of key-encryption keys unless there is one."""
-    if not path.exists():
-        key = base64.b64encode(secrets.token_bytes(32)).decode()
-        write_private(path, json.dumps({"active": "local-1", "keys": {"local-1": key}}))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from functions.kit.secrets import create_key_file
 from local.embedded.component import Component
 from local.embedded.components import identity as oidc
 from local.embedded.components import nats as nats_server
@@ -15,7 +16,7 @@ from local.embedded.components.objects import BUCKET, is_usable, objects
 from local.embedded.components.platform import HOSTS, Program
 from local.embedded.components.postgres import PROVISIONER, SUPERUSER, PostgresPlace, postgres
 from local.embedded.components.redis import redis
-from local.embedded.credentials import Credentials, keep_key_encryption_key
+from local.embedded.credentials import Credentials
 from local.embedded.external import external, keep_external, with_role
 from local.embedded.ports import Ports
 from local.embedded.processes import HOME_VARIABLE
@@ -40,7 +41,8 @@ class Stack:
     def opening(cls, home: Home) -> "Stack":
         """The stack to start: ports are chosen and held, secrets made where they are missing."""
         root = home.root
-        keep_key_encryption_key(root / "kek.json")
+        create_key_file(root / "kek.json")
+        create_key_file(root / "service-keys.json", "service")
         used = keep_external(root / "external.json")
         ports = Ports.choose(root / "ports.json", usable=is_usable)
         return cls(home, ports, Credentials.keep(root / "credentials.json"), used)
@@ -144,6 +146,8 @@ class Stack:
             "DCODER_OIDC_ROLES_CLAIM": "roles",
             "DCODER_OIDC_TENANT_CLAIM": "tenant_id",
             "DCODER_KEK_FILE": str(root / "kek.json"),
+            "DCODER_SERVICE_KEYS_FILE": str(root / "service-keys.json"),
+            "DCODER_EDGE_URL": f"http://{ports.address('edge')}",
             "DCODER_EGRESS_ALLOW": ",".join(entry.strip() for entry in allowed if entry.strip()),
             "DCODER_FUNCTION_URL": f"http://{ports.address('events')}/fn/{{name}}",
             "DCODER_EDGE_DIR": str(root / "edge"),

@@ -163,6 +163,7 @@ def test_secrets_are_private(running: Embedded) -> None:
     for name in (
         "credentials.json",
         "kek.json",
+        "service-keys.json",
         "identity/provider.json",
         "redis/redis.conf",
         "nats/nats.conf",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.embedded.credentials import Credentials, keep_key_encryption_key
+from local.embedded.credentials import Credentials
 from local.embedded.logs import last_words, rotate, tail
 from local.paths import Home, HomeError, write_private
 
@@ -91,14 +91,6 @@ def test_credentials_added_later_are_made_without_changing_the_others(tmp_path: 
         **first,
         "redis_password": Credentials.keep(path).redis_password,
     }
-
-
-def test_the_key_encryption_key_is_never_replaced(tmp_path: Path) -> None:
-    keep_key_encryption_key(tmp_path / "kek.json")
-    text = (tmp_path / "kek.json").read_text()
-    keep_key_encryption_key(tmp_path / "kek.json")
-    assert (tmp_path / "kek.json").read_text() == text
-    assert json.loads(text)["active"] in json.loads(text)["keys"]
 
 
 def test_a_log_is_rotated_while_its_writer_goes_on(tmp_path: Path) -> None:
