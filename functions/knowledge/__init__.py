@@ -1,0 +1,1 @@
+"""Knowledge: corpora, documents, ingestion, indexes, search and grounded answers."""

@@ -1,0 +1,1 @@
+"""One module per technology that implements a port of the context."""

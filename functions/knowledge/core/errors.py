@@ -1,0 +1,15 @@
+"""What can go wrong, as the caller is told."""
+
+from functions.kit.errors import Conflict, NotFound
+
+
+class CorpusNotFound(NotFound):
+    """The caller has no such corpus."""
+
+    code = "corpus_not_found"
+
+
+class CorpusNameTaken(Conflict):
+    """Another corpus of the tenant has the name."""
+
+    code = "corpus_name_taken"

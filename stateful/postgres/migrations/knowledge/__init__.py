@@ -1,0 +1,1 @@
+"""Corpora, documents, indexes and ingestion, in each tenant's database."""
