@@ -4,8 +4,10 @@ from fastapi import Request
 
 from functions.gateway.core.models import Caller
 from functions.gateway.wiring import Gateway
+from functions.kit.authorisation import authorise
 from functions.kit.context import current
 from functions.kit.errors import Forbidden, InvalidRequest
+from functions.kit.policies.attributes import Resource
 from functions.kit.principal import Principal
 
 
@@ -32,4 +34,5 @@ async def caller_of(request: Request, principal: Principal) -> Caller:
         tenant.settings,
         groups=principal.groups,
         models=principal.models,
+        authorise=lambda model: authorise(principal, "llm:call", tenant_id, Resource(kind="model", name=model)),
     )

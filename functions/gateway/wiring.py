@@ -10,6 +10,7 @@ import orjson
 
 from functions.gateway.adapters.anthropic_wire import AnthropicWire
 from functions.gateway.adapters.google_wire import GoogleWire
+from functions.gateway.adapters.native_wires import MessagesWire, ResponsesWire, TextCompletionsWire
 from functions.gateway.adapters.openai_wire import OpenAIWire
 from functions.gateway.adapters.postgres_directory import PostgresProviderDirectory
 from functions.gateway.adapters.postgres_limits import PostgresLimitDirectory
@@ -23,7 +24,7 @@ from functions.gateway.adapters.vertex_wire import VertexWire
 from functions.gateway.core.admission import Admission, AdmissionPolicy
 from functions.gateway.core.completions import Completions
 from functions.gateway.core.embeddings import Embedder
-from functions.gateway.core.ports import ChatWire, ProviderDirectory
+from functions.gateway.core.ports import ChatWire, NativeWire, ProviderDirectory
 from functions.gateway.core.prices import load_prices
 from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.usage import UsageBook
@@ -78,6 +79,12 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
             "google": GoogleWire(http),
             "vertex": VertexWire(http, VertexCredentials(http, egress)),
         }
+        messages = MessagesWire(http)
+        natives: dict[tuple[str, str], NativeWire] = {
+            ("messages", "anthropic"): messages,
+            ("responses", "openai"): ResponsesWire(http),
+            ("completions", "openai"): TextCompletionsWire(http),
+        }
         embedder = Embedder(directory, wires, admission, usage)
         cache = SemanticCache(RedisAnswerCache(link), embedder)
         subscriptions = Subscriptions(settings.nats_url.get_secret_value())
@@ -92,7 +99,9 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
         ]
         try:
             yield Gateway(
-                Completions(directory, wires, cache, admission=admission, usage=usage, spawn=runtime.spawn),
+                Completions(
+                    directory, wires, cache, admission=admission, usage=usage, spawn=runtime.spawn, natives=natives
+                ),
                 embedder,
                 directory,
                 runtime.tenants,

@@ -17,7 +17,7 @@ from functions.kit.errors import DcoderError
 from functions.kit.failures import as_dcoder_error, error_response
 from functions.kit.forgetting import forgetting
 from functions.kit.health import live, ready
-from functions.kit.middleware import KitMiddleware
+from functions.kit.middleware import ErrorBody, KitMiddleware
 from functions.kit.routing import Handler, KitRoute
 from functions.kit.runtime import Wire, shared_runtime
 from functions.kit.settings import load_settings
@@ -35,7 +35,7 @@ class FunctionApp(FastAPI):
         """Serve a router's routes as they are: FastAPI's own inclusion would wrap each once more, on every request."""
         self.router.routes.extend(router.routes)
 
-    def serve_within_the_kit(self, function: Function) -> None:
+    def serve_within_the_kit(self, function: Function, error_body: ErrorBody | None) -> None:
         """Put the kit's middleware around everything, and find out which routes can go the short way."""
         self._short: dict[tuple[str, str], Handler] = {
             (method, route.path): route.serve_directly
@@ -48,6 +48,7 @@ class FunctionApp(FastAPI):
             function=function.name,
             body_limit=function.body_limit,
             platform_id=load_settings().platform_id,
+            error_body=error_body,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,12 +65,13 @@ class FunctionApp(FastAPI):
         await answer(scope, receive, send)
 
 
-def create_app(*routers: APIRouter, wire: Wire[Any]) -> FastAPI:
+def create_app(*routers: APIRouter, wire: Wire[Any], error_body: ErrorBody | None = None) -> FastAPI:
     """The ASGI app of the function whose `main.py` calls this.
 
     Args:
         routers: made by `functions.kit.routing.api_router`.
         wire: the context's composition root; what it yields is what `wiring_of` gives to routes.
+        error_body: words errors as the callers of the API know them; the platform's envelope by default.
     """
     function = _calling_function(inspect.stack()[1].filename)
 
@@ -97,7 +99,7 @@ def create_app(*routers: APIRouter, wire: Wire[Any]) -> FastAPI:
     app.router.add_route("/health/live", live, include_in_schema=False)
     app.router.add_route("/health/ready", ready, include_in_schema=False)
     app.router.add_route("/metrics", metrics_endpoint, include_in_schema=False)
-    app.serve_within_the_kit(function)
+    app.serve_within_the_kit(function, error_body)
     return app
 
 

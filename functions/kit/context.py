@@ -1,21 +1,28 @@
 """Who asks, for which tenant, under which request id: carried beside the call, not through it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from typing import Any
 
+from functions.kit.errors import DcoderError
 from functions.kit.principal import Principal
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What every log line, event and answer of a request is labelled with."""
+    """What every log line, event and answer of a request is labelled with.
+
+    Attributes:
+        error_body: words errors as the function's callers know them; None for the platform's own envelope.
+    """
 
     request_id: str = ""
     traceparent: str = ""
     platform_id: str = "dcoder"
     principal: Principal | None = None
+    error_body: Callable[[DcoderError], Mapping[str, Any]] | None = None
 
     @property
     def tenant_id(self) -> str | None:

@@ -1,7 +1,6 @@
 """Turns any exception into the error a caller should meet, and an error into its answer."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -12,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from functions.kit.context import current
 from functions.kit.errors import (
     DcoderError,
     DependencyUnavailable,
@@ -71,10 +71,10 @@ def error_headers(error: DcoderError) -> dict[str, str]:
     return headers
 
 
-def error_response(error: DcoderError, body: Mapping[str, Any] | None = None) -> Response:
-    """The answer that an error becomes."""
+def error_response(error: DcoderError) -> Response:
+    """The answer that an error becomes, in the words of the function that answers."""
     return Response(
-        orjson.dumps(body or envelope(error), default=str),
+        orjson.dumps((current().error_body or envelope)(error), default=str),
         status_code=error.status,
         headers=error_headers(error),
         media_type="application/json",

@@ -2,20 +2,22 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.kit.context import RequestContext, current, serving
-from functions.kit.errors import Internal, InvalidRequest, PayloadTooLarge
+from functions.kit.errors import DcoderError, Internal, InvalidRequest, PayloadTooLarge
 from functions.kit.failures import as_dcoder_error, error_response
 from functions.kit.identifiers import is_request_id, new_id
 from functions.kit.telemetry import IN_FLIGHT, REQUEST_SECONDS, REQUESTS, label_span, server_span
 
 _logger = logging.getLogger("dcoder.requests")
+ErrorBody = Callable[[DcoderError], Mapping[str, Any]]
 _QUIET = ("/health/", "/metrics")
 
 
@@ -25,13 +27,23 @@ class KitMiddleware:
     Args:
         function: the function's name, a label.
         body_limit: largest request body in bytes.
+        error_body: words errors otherwise than the platform's envelope does.
     """
 
-    def __init__(self, app: ASGIApp, *, function: str, body_limit: int, platform_id: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        function: str,
+        body_limit: int,
+        platform_id: str,
+        error_body: ErrorBody | None = None,
+    ) -> None:
         self._app = app
         self._function = function
         self._body_limit = body_limit
         self._platform_id = platform_id
+        self._error_body = error_body
         self._in_flight = IN_FLIGHT.labels(function)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,7 +57,7 @@ class KitMiddleware:
         name = f"{scope['method']} {self._function}"
         with (
             server_span(name, headers, _span_attributes(scope)) as traceparent,
-            serving(RequestContext(request_id, traceparent, self._platform_id)),
+            serving(RequestContext(request_id, traceparent, self._platform_id, error_body=self._error_body)),
         ):
             await self._serve(scope, receive, _Answer(send, request_id), headers)
 

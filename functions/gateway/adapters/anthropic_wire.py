@@ -6,8 +6,9 @@ Source: platform.claude.com/docs/en/api/messages.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from functions.gateway.adapters.provider_errors import broken_off, details_of, understanding
+from functions.gateway.adapters.provider_errors import broken_off, details_of
 from functions.gateway.adapters.provider_http import ProviderHttp, ProviderRequest, json_object
+from functions.gateway.core.dialects import understanding
 from functions.gateway.core.errors import ProviderRejected, ProviderUnavailable
 from functions.gateway.core.models import Json, Target
 from functions.gateway.core.translation.anthropic_request import message_request

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import quote
 
-from functions.gateway.adapters.provider_errors import broken_off, details_of, understanding
+from functions.gateway.adapters.provider_errors import broken_off, details_of
 from functions.gateway.adapters.provider_http import ProviderHttp, ProviderRequest, json_object
+from functions.gateway.core.dialects import understanding
 from functions.gateway.core.errors import ModelNotFound, ProviderUnavailable
 from functions.gateway.core.models import Json, Target
 from functions.gateway.core.translation.gemini_embeddings import EmbeddingRequest, embedded

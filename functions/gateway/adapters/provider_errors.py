@@ -59,17 +59,6 @@ def reporting(target: Target) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def understanding(target: Target) -> Iterator[None]:
-    """Turn a translation that met something undocumented into the gateway's error."""
-    try:
-        yield
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise ProviderBadResponse(
-            "the provider's answer is not in its documented format", details=details_of(target)
-        ) from error
-
-
 def refusal(target: Target, status: int, headers: Mapping[str, str], body: bytes) -> DcoderError:
     """The gateway's error for what a provider answered instead of 200."""
     error = _error_in(body)

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from urllib.parse import quote, urlsplit
 
 from functions.gateway.adapters.google_wire import complete_content, content_chunks
-from functions.gateway.adapters.provider_errors import details_of, understanding
+from functions.gateway.adapters.provider_errors import details_of
 from functions.gateway.adapters.provider_http import ProviderHttp, ProviderRequest
 from functions.gateway.adapters.vertex_credentials import ServiceAccount, VertexCredentials
+from functions.gateway.core.dialects import understanding
 from functions.gateway.core.errors import ModelNotFound, ProviderAuthenticationFailed, ProviderRejected
 from functions.gateway.core.models import Json, Target
 from functions.gateway.core.translation.gemini_embeddings import EmbeddingRequest, embedded, predicted

@@ -13,7 +13,7 @@ from functions.gateway.core.completions import Call
 from functions.gateway.core.models import CacheControl, Json
 from functions.gateway.wiring import Gateway, gateway
 from functions.kit.app import create_app
-from functions.kit.authorisation import require
+from functions.kit.authorisation import LATER, require
 from functions.kit.errors import DcoderError, InvalidRequest
 from functions.kit.failures import as_dcoder_error, envelope
 from functions.kit.idempotency import HEADER
@@ -30,7 +30,9 @@ router = api_router()
     openapi_extra=documented(ChatCompletionRequest),
     summary="Create a chat completion",
 )
-async def create_chat_completion(request: Request, principal: Annotated[Principal, require("llm:call")]) -> Response:
+async def create_chat_completion(
+    request: Request, principal: Annotated[Principal, require("llm:call", LATER)]
+) -> Response:
     """Answer a conversation: from the cache, or by the tenant's provider, whole or as a stream."""
     use: Gateway = request.app.state.wiring
     body = await read_body(request, ChatCompletionRequest)
@@ -38,7 +40,7 @@ async def create_chat_completion(request: Request, principal: Annotated[Principa
     caller = await caller_of(request, principal)
     if not body.get("stream"):
         answer = await use.completions.complete(caller, body, control)
-        return Response(orjson.dumps(answer.completion), media_type="application/json", headers=_headers(answer.call))
+        return Response(orjson.dumps(answer.body), media_type="application/json", headers=_headers(answer.call))
     if HEADER in request.headers:
         raise InvalidRequest("Idempotency-Key cannot be used with stream: a stream is not replayed")
     streamed = await use.completions.stream(caller, body, control)

@@ -1,8 +1,9 @@
-"""The path of a chat completion: route, look up, call, count."""
+"""The path of a completion, in whatever format it is asked for: route, look up, call, count."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,13 @@ import orjson
 
 from functions.gateway.core.admission import Admission
 from functions.gateway.core.booking import Booking
+from functions.gateway.core.dialects import Dialect, Passage, understanding
 from functions.gateway.core.errors import ProviderRejected, QuotaExceeded
 from functions.gateway.core.fingerprint import cache_key, may_store
 from functions.gateway.core.live_stream import LiveStream, Status, estimate
 from functions.gateway.core.models import CacheControl, CachedAnswer, CacheKey, CacheState, Caller, Json, Target, Usage
 from functions.gateway.core.needs import limited
-from functions.gateway.core.ports import ChatWire, ProviderDirectory
+from functions.gateway.core.ports import ChatWire, NativeWire, ProviderDirectory
 from functions.gateway.core.routing import resolve
 from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.streaming import Assembler, chunks_of
@@ -27,6 +29,8 @@ class Call:
     """One call on its way, with what was found out about it.
 
     Attributes:
+        body: the chat that is asked for.
+        passage: how it was asked for in another format; None when in this one.
         most_tokens: what the answer was limited to for the sake of a quota; None when it was not.
         provider_seconds: time spent waiting for providers; the rest is ours.
     """
@@ -35,6 +39,7 @@ class Call:
     body: Json
     key: CacheKey | None
     control: CacheControl
+    passage: Passage | None = None
     most_tokens: int | None = None
     provider_seconds: float = 0.0
     vector: bytes | None = None
@@ -59,26 +64,38 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole completion and how it came about."""
+    """A whole answer, in the format of its request, and how it came about."""
 
     call: Call
-    completion: Json
+    body: Json
 
 
 @dataclass(frozen=True, slots=True)
 class StreamedAnswer:
-    """A completion in chunks and how it came about. `close` must be called when nobody reads any more."""
+    """An answer in chunks, or in its format's events, and how it came about.
+
+    `close` must be called when nobody reads any more.
+    """
 
     call: Call
     chunks: AsyncIterator[Json]
     close: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a provider said, and the words it used where they were not a chat completion's."""
+
+    completion: Json
+    own: Json | None = None
+
+
 class Completions:
-    """Chat completions for a tenant.
+    """Completions for a tenant.
 
     Args:
         wires: how to speak to each kind of provider.
+        natives: how to speak other formats to the kinds that understand them, by format and kind.
         spawn: runs work in the background, owned by the process.
     """
 
@@ -91,69 +108,97 @@ class Completions:
         admission: Admission,
         usage: UsageBook,
         spawn: Callable[[Coroutine[Any, Any, None], str], None],
+        natives: Mapping[tuple[str, str], NativeWire],
     ) -> None:
         self._directory = directory
         self._wires = wires
+        self._natives = natives
         self._cache = cache
         self._admission = admission
         self._usage = usage
         self._spawn = spawn
-        self._flights: dict[tuple[str, str, str], asyncio.Future[Json]] = {}
+        self._flights: dict[tuple[str, str, str], asyncio.Future[_Told]] = {}
 
-    async def complete(self, caller: Caller, body: Json, control: CacheControl) -> Answer:
+    async def complete(
+        self, caller: Caller, body: Json, control: CacheControl, dialect: Dialect | None = None
+    ) -> Answer:
         """A whole completion.
+
+        Args:
+            body: the request.
+            dialect: the same request, where it is not a chat's; the answer is in its format then.
 
         Raises:
             DcoderError: no such model, a limit of the tenant's, or what the provider answered instead.
         """
-        call = await self._begin(caller, body, control)
+        call = await self._begin(caller, body, control, dialect)
         if call.key is None or not control.may_read:
             await self._admit(call)
-            return Answer(call, await self._ask(call))
+            return _answer(call, await self._ask(call))
         flight = (caller.tenant_id, call.target.provider.name, call.key.exact)
         running = self._flights.get(flight)
         if running is not None:
-            return Answer(call, await self._share(call, running))
+            return _answer(call, await self._share(call, running))
         task = asyncio.ensure_future(self._find_or_ask(call))
         self._flights[flight] = task
         task.add_done_callback(lambda done: self._landed(flight, done))
         # Shielded: the caller who leaves must not take the answer from those who wait for the same one.
-        return Answer(call, await asyncio.shield(task))
+        return _answer(call, await asyncio.shield(task))
 
-    async def stream(self, caller: Caller, body: Json, control: CacheControl) -> StreamedAnswer:
-        """A completion in chunks.
+    async def stream(
+        self, caller: Caller, body: Json, control: CacheControl, dialect: Dialect | None = None
+    ) -> StreamedAnswer:
+        """A completion in chunks, or in the events of the dialect's format.
 
         Raises:
             DcoderError: no such model, a limit of the tenant's, or the provider did not accept the request.
         """
-        call = await self._begin(caller, body, control)
-        wants_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+        call = await self._begin(caller, body, control, dialect)
+        wants_usage = bool(dialect or (body.get("stream_options") or {}).get("include_usage"))
         with self._admission.holding(call.booking):
-            wire = self._wire(call.target)
+            open_stream = self._opening(call)
             cached = await self._admit_and_find(call)
             if cached is not None:
-                completion = await self._serve_cached(call, cached)
-                return StreamedAnswer(call, _each(chunks_of(completion, include_usage=wants_usage)), lambda: None)
+                told = await self._serve_cached(call, cached)
+                chunks = _each(chunks_of(told.completion, include_usage=wants_usage))
+                return StreamedAnswer(call, _in_words(call, chunks), lambda: None)
         live = LiveStream(
-            wire,
-            call.target,
-            {**_sent(call), "stream": True, "stream_options": {"include_usage": True}},
+            open_stream,
+            _reading(call),
             settle=lambda assembler, status: self._settle(call, assembler, status),
             give_back=lambda: self._admission.give_back(call.booking),
         )
         waited = time.perf_counter()
         await live.start()
         call.provider_seconds += time.perf_counter() - waited
-        return StreamedAnswer(call, _without_unasked_usage(live.chunks(), wants_usage), live.abandon)
+        if call.passage is None:
+            return StreamedAnswer(call, _without_unasked_usage(live.chunks(), wants_usage), live.abandon)
+        events = live.chunks() if call.passage.wire else _in_words(call, live.chunks())
+        return StreamedAnswer(call, events, live.abandon)
 
-    async def _begin(self, caller: Caller, body: Json, control: CacheControl) -> Call:
+    async def _begin(self, caller: Caller, body: Json, control: CacheControl, dialect: Dialect | None) -> Call:
         target = resolve(str(body.get("model") or ""), await self._directory.providers(caller.tenant_id))
         caller.ensure_may_call(target)
         booking = Booking(caller, target)
         await self._admission.book(booking)
-        caching = caller.settings.cache_ttl_seconds > 0 and (control.may_read or control.may_store)
-        key = cache_key(caller.tenant_id, target, body) if caching else None
-        return Call(booking, body, key, control)
+        passage = None if dialect is None else Passage.of(dialect, target, self._natives)
+        may_share = passage is None or passage.may_share
+        caching = may_share and caller.settings.cache_ttl_seconds > 0 and (control.may_read or control.may_store)
+        chat = body if passage is None else passage.chat
+        key = cache_key(caller.tenant_id, target, chat) if caching else None
+        return Call(booking, chat, key, control, passage)
+
+    def _opening(self, call: Call) -> Callable[[], AbstractAsyncContextManager[AsyncIterator[Json]]]:
+        """What asks the provider for a stream, later."""
+        passage = call.passage
+        if passage is not None and passage.wire is not None:
+            native, dialect = passage.wire, passage.dialect
+            return lambda: native.stream(
+                call.target, {**dialect.native(call.target, call.most_tokens), "stream": True}, dialect.headers
+            )
+        wire = self._wire(call.target)
+        options = {"stream": True, "stream_options": {"include_usage": True}}
+        return lambda: wire.stream(call.target, {**_sent(call), **options})
 
     def _wire(self, target: Target) -> ChatWire:
         wire = self._wires.get(target.provider.kind)
@@ -161,12 +206,12 @@ class Completions:
             raise ProviderRejected(f"chat with providers of kind {target.provider.kind} is not offered yet")
         return wire
 
-    async def _share(self, call: Call, running: "asyncio.Future[Json]") -> Json:
+    async def _share(self, call: Call, running: "asyncio.Future[_Told]") -> _Told:
         """The very same question is being asked right now: its answer, or its failure, is this call's too."""
         with self._admission.holding(call.booking):
             await self._admission.for_request(call.booking)
             try:
-                completion = await asyncio.shield(running)
+                completion = (await asyncio.shield(running)).completion
             except QuotaExceeded:
                 # That was the other caller's limit; this one may have others.
                 return await self._find_or_ask(call)
@@ -175,7 +220,7 @@ class Completions:
             await self._admit(call)
         return await self._ask(call)
 
-    async def _find_or_ask(self, call: Call) -> Json:
+    async def _find_or_ask(self, call: Call) -> _Told:
         with self._admission.holding(call.booking):
             cached = await self._admit_and_find(call)
             if cached is not None:
@@ -213,23 +258,32 @@ class Completions:
         await self._admission.for_request(call.booking)
         return cached
 
-    async def _ask(self, call: Call) -> Json:
+    async def _ask(self, call: Call) -> _Told:
         with self._admission.holding(call.booking):
-            wire = self._wire(call.target)
             waited = time.perf_counter()
-            completion = await wire.complete(call.target, _sent(call))
+            told = await self._told(call)
             call.provider_seconds += time.perf_counter() - waited
+            completion = told.completion
             usage = Usage.of(completion.get("usage")) or estimate(_characters(call.body), len(orjson.dumps(completion)))
             await self._usage.record(call.booking, usage)
         self._keep(call, completion)
-        return completion
+        return told
 
-    async def _serve_cached(self, call: Call, cached: CachedAnswer) -> Json:
+    async def _told(self, call: Call) -> _Told:
+        passage = call.passage
+        if passage is None or passage.wire is None:
+            return _Told(await self._wire(call.target).complete(call.target, _sent(call)))
+        dialect = passage.dialect
+        own = await passage.wire.complete(call.target, dialect.native(call.target, call.most_tokens), dialect.headers)
+        with understanding(call.target):
+            return _Told(dialect.completion(own), own)
+
+    async def _serve_cached(self, call: Call, cached: CachedAnswer) -> _Told:
         call.state, call.similarity, call.age_seconds = cached.state, cached.similarity, cached.age_seconds
         call.most_tokens = None
         saved = Usage.of(cached.completion.get("usage")) or Usage()
         await self._usage.record_cached(call.booking, cached.state, saved)
-        return cached.completion
+        return _Told(cached.completion)
 
     async def _settle(self, call: Call, assembler: Assembler, status: Status) -> None:
         usage = assembler.usage or estimate(_characters(call.body), assembler.text_length)
@@ -242,10 +296,46 @@ class Completions:
         if call.key is not None and call.control.may_store and may_store(completion):
             self._spawn(self._cache.store(call, completion), "cache-store")
 
-    def _landed(self, flight: tuple[str, str, str], done: "asyncio.Future[Json]") -> None:
+    def _landed(self, flight: tuple[str, str, str], done: "asyncio.Future[_Told]") -> None:
         self._flights.pop(flight, None)
         if not done.cancelled():
             done.exception()
+
+
+def _answer(call: Call, told: _Told) -> Answer:
+    if call.passage is None or told.own is not None:
+        return Answer(call, told.own or told.completion)
+    with understanding(call.target):
+        return Answer(call, call.passage.dialect.answer(told.completion))
+
+
+def _reading(call: Call) -> Callable[[Json], Iterable[Json]] | None:
+    """How to read what the provider streams, where it is not chunks of a chat."""
+    if call.passage is None or call.passage.wire is None:
+        return None
+    reader = call.passage.dialect.reader()
+
+    def read(event: Json) -> Iterable[Json]:
+        with understanding(call.target):
+            return tuple(reader.add(event))
+
+    return read
+
+
+async def _in_words(call: Call, chunks: AsyncIterator[Json]) -> AsyncIterator[Json]:
+    """The chunks as the caller's format tells them."""
+    if call.passage is None:
+        async for chunk in chunks:
+            yield chunk
+        return
+    writer = call.passage.dialect.writer()
+    async for chunk in chunks:
+        with understanding(call.target):
+            events = list(writer.add(chunk))
+        for event in events:
+            yield event
+    for event in writer.end():
+        yield event
 
 
 def _sent(call: Call) -> Json:

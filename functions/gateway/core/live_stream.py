@@ -1,11 +1,11 @@
 """A provider's stream, read to its end whoever still listens, so that what the provider bills is what we count."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
-from functions.gateway.core.models import Json, Target, Usage
-from functions.gateway.core.ports import ChatWire
+from functions.gateway.core.models import Json, Usage
 from functions.gateway.core.streaming import Assembler
 from functions.kit.errors import DcoderError, Internal
 
@@ -23,16 +23,21 @@ class LiveStream:
     Nothing holds the provider back when the client is slow: a completion's size is bounded by its token limit.
 
     Args:
+        open_stream: asks the provider, and gives what it streams.
+        read: tells what was streamed as chunks of a chat completion; None where it is that already.
         settle: counts and stores what was read, called exactly once, whatever happened to an accepted request.
         give_back: called instead when the provider did not accept the request.
     """
 
     def __init__(
-        self, wire: ChatWire, target: Target, body: Json, settle: Settle, give_back: Callable[[], None]
+        self,
+        open_stream: Callable[[], AbstractAsyncContextManager[AsyncIterator[Json]]],
+        read: Callable[[Json], Iterable[Json]] | None,
+        settle: Settle,
+        give_back: Callable[[], None],
     ) -> None:
-        self._wire = wire
-        self._target = target
-        self._body = body
+        self._open = open_stream
+        self._read = read
         self._settle = settle
         self._give_back = give_back
         self._queue: asyncio.Queue[Json | DcoderError | None] = asyncio.Queue()
@@ -50,10 +55,10 @@ class LiveStream:
         await asyncio.shield(self._accepted)
 
     async def chunks(self) -> AsyncIterator[Json]:
-        """The chunks as they come.
+        """What is streamed, as it comes.
 
         Raises:
-            DcoderError: the stream broke off; chunks before it were given.
+            DcoderError: the stream broke off; what came before it was given.
         """
         while (item := await self._queue.get()) is not None:
             if isinstance(item, DcoderError):
@@ -71,11 +76,12 @@ class LiveStream:
         assembler = Assembler()
         status: Status = "error"
         try:
-            async with self._wire.stream(self._target, self._body) as chunks:
+            async with self._open() as items:
                 self._accepted.set_result(None)
-                async for chunk in chunks:
-                    assembler.add(chunk)
-                    self._queue.put_nowait(chunk)
+                async for item in items:
+                    for chunk in (item,) if self._read is None else self._read(item):
+                        assembler.add(chunk)
+                    self._queue.put_nowait(item)
             status = "cancelled" if self._abandoned else "ok"
         except DcoderError as error:
             self._fail(error)

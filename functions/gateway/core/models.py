@@ -1,10 +1,11 @@
 """What a call is made of while the gateway handles it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from functions.gateway.core.errors import ModelNotAllowed
+from functions.kit.errors import Forbidden
 from functions.kit.settings import TenantSettings
 
 Json = dict[str, Any]
@@ -43,6 +44,7 @@ class Caller:
 
     Attributes:
         models: the models that the credential may call, as `provider/model` or `model`; empty for all.
+        authorise: asks the tenant's policies about a model, named `provider/model`; raises Forbidden.
     """
 
     tenant_id: str
@@ -52,20 +54,28 @@ class Caller:
     settings: TenantSettings
     groups: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
+    authorise: Callable[[str], None] | None = field(default=None, repr=False)
 
-    def may_call(self, provider: str, model: str) -> bool:
-        """Whether the credential is good for a provider's model."""
-        return not self.models or f"{provider}/{model}" in self.models or model in self.models
+    def may_call(self, target: Target) -> bool:
+        """Whether the credential is good for a provider's model, and the policies allow it."""
+        try:
+            self.ensure_may_call(target)
+        except Forbidden:
+            return False
+        return True
 
     def ensure_may_call(self, target: Target) -> None:
-        """Refuse what the credential is not good for.
+        """Refuse what the credential is not good for, or the policies do not allow.
 
         Raises:
             ModelNotAllowed: the API key is limited to other models.
+            Forbidden: no policy allows it, or one denies it.
         """
-        if not self.may_call(target.provider.name, target.model):
-            named = f"{target.provider.name}/{target.model}"
+        named = f"{target.provider.name}/{target.model}"
+        if self.models and named not in self.models and target.model not in self.models:
             raise ModelNotAllowed(f"this API key may not call {named}", details={"model": named})
+        if self.authorise is not None:
+            self.authorise(named)
 
 
 @dataclass(frozen=True, slots=True)

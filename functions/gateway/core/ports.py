@@ -1,6 +1,6 @@
 """What the gateway needs from the outside."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -35,6 +35,20 @@ class ChatWire(Protocol):
 
     async def embed(self, target: Target, body: Json) -> Json:
         """Embeddings, as OpenAI's object."""
+        ...
+
+
+class NativeWire(Protocol):
+    """How to speak one of the other formats to a provider that understands it. Errors are the gateway's own."""
+
+    async def complete(self, target: Target, body: Json, headers: Mapping[str, str]) -> Json:
+        """A whole answer, as it came."""
+        ...
+
+    def stream(
+        self, target: Target, body: Json, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[AsyncIterator[Json]]:
+        """The events of a stream as they come, open once the provider has accepted the request."""
         ...
 
 

@@ -11,7 +11,7 @@ from functions.gateway.calls import caller_of
 from functions.gateway.embeddings.schemas import EmbeddingsRequest
 from functions.gateway.wiring import Gateway, gateway
 from functions.kit.app import create_app
-from functions.kit.authorisation import require
+from functions.kit.authorisation import LATER, require
 from functions.kit.principal import Principal
 from functions.kit.routing import api_router
 
@@ -24,7 +24,7 @@ router = api_router()
     openapi_extra=documented(EmbeddingsRequest),
     summary="Create embeddings",
 )
-async def create_embeddings(request: Request, principal: Annotated[Principal, require("llm:call")]) -> Response:
+async def create_embeddings(request: Request, principal: Annotated[Principal, require("llm:call", LATER)]) -> Response:
     """Embed one or many texts by the tenant's provider."""
     started = time.perf_counter()
     use: Gateway = request.app.state.wiring

@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import Request
 
 from functions.gateway.calls import caller_of
+from functions.gateway.core.models import Target
 from functions.gateway.models.schemas import Model, ModelList
 from functions.gateway.wiring import Gateway, gateway
 from functions.kit.app import create_app
-from functions.kit.authorisation import require
+from functions.kit.authorisation import LATER, require
 from functions.kit.principal import Principal
 from functions.kit.routing import api_router
 
@@ -16,7 +17,7 @@ router = api_router()
 
 
 @router.get("/v1/models", summary="List the models the tenant's providers name")
-async def list_models(request: Request, principal: Annotated[Principal, require("llm:call")]) -> ModelList:
+async def list_models(request: Request, principal: Annotated[Principal, require("llm:call", LATER)]) -> ModelList:
     """The models that providers list and the credential may call; a provider that lists none takes any of its own."""
     use: Gateway = request.app.state.wiring
     caller = await caller_of(request, principal)
@@ -26,7 +27,7 @@ async def list_models(request: Request, principal: Annotated[Principal, require(
             Model(id=f"{p.name}/{name}", owned_by=p.name)
             for p in providers
             for name in sorted(set(p.models))
-            if caller.may_call(p.name, name)
+            if caller.may_call(Target(p, name))
         ]
     )
 

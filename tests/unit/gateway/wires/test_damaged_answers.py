@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.gateway.adapters.provider_errors import broken_off, understanding
+from functions.gateway.adapters.provider_errors import broken_off
+from functions.gateway.core.dialects import understanding
 from functions.gateway.core.errors import ProviderBadResponse
 from functions.gateway.core.translation.anthropic_response import chat_completion as from_anthropic
 from functions.gateway.core.translation.anthropic_stream import AnthropicStream
