@@ -17,6 +17,7 @@ from functions.kit.database import Databases
 from functions.kit.health import Health
 from functions.kit.idempotency import Idempotency
 from functions.kit.members import MemberDirectory
+from functions.kit.objects import ObjectStorage
 from functions.kit.secrets import FileKeyManagement, SecretBox
 from functions.kit.service_tokens import ServiceTokens
 from functions.kit.settings import Settings, load_settings
@@ -38,6 +39,7 @@ class Runtime:
             timeout=aiohttp.ClientTimeout(total=30, connect=5), trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
         )
         self.redis = _redis(settings)
+        self.objects = ObjectStorage(settings)
         self._platform = self._pools(settings, 1)
         self.key_management = FileKeyManagement(settings.kek_file)
         self.secrets = SecretBox(PostgresDataKeys(self._platform, self.key_management))

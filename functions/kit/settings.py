@@ -40,7 +40,9 @@ class Settings(BaseSettings):
     s3_endpoint: str = Field("", description="S3 endpoint; empty means the cloud's own.")
     s3_access_key: SecretStr | None = Field(None, description="S3 access key id.")
     s3_secret_key: SecretStr | None = Field(None, description="S3 secret access key.")
-    s3_bucket: str = Field("documents", description="Bucket of documents; keys begin with the tenant.")
+    s3_region: str = Field("us-east-1", description="S3 region.")
+    s3_bucket_prefix: str = Field("", description="Put before the name of every bucket, where names are global.")
+    s3_timeout_seconds: float = Field(10.0, gt=0, description="Longest call of the object store, or piece of a stream.")
 
     oidc_issuer: str = Field("", description="Issuer that tokens must name; empty refuses all tokens.")
     oidc_jwks_url: str = Field("", description="Where the issuer publishes its keys.")

@@ -12,7 +12,7 @@ from local.embedded.components import identity as oidc
 from local.embedded.components import nats as nats_server
 from local.embedded.components.edge import edge
 from local.embedded.components.nats import nats
-from local.embedded.components.objects import BUCKET, is_usable, objects
+from local.embedded.components.objects import is_usable, objects
 from local.embedded.components.platform import HOSTS, Program
 from local.embedded.components.postgres import PROVISIONER, SUPERUSER, PostgresPlace, postgres
 from local.embedded.components.redis import redis
@@ -65,6 +65,7 @@ class Stack:
             oidc.identity(root / "identity", port=ports["oidc"], credentials=self.credentials, environment=base),
             program.simulator(ports["simulator"]),
             program.migration(),
+            program.buckets(),
             *(program.host(group, ports[group]) for group in HOSTS),
             program.dispatcher(ports["dispatcher"]),
             edge(root / "edge", ports=ports, environment=base),
@@ -119,7 +120,6 @@ class Stack:
             "s3Endpoint": f"http://{ports.address('s3')}",
             "s3AccessKey": credentials.s3_access_key,
             "s3SecretKey": credentials.s3_secret_key,
-            "s3Bucket": BUCKET,
         }
 
     def _base_environment(self) -> dict[str, str]:
@@ -139,7 +139,6 @@ class Stack:
             "DCODER_S3_ENDPOINT": f"http://{ports.address('s3')}",
             "DCODER_S3_ACCESS_KEY": credentials.s3_access_key,
             "DCODER_S3_SECRET_KEY": credentials.s3_secret_key,
-            "DCODER_S3_BUCKET": BUCKET,
             "DCODER_OIDC_ISSUER": f"http://{ports.address('oidc')}",
             "DCODER_OIDC_JWKS_URL": f"http://{ports.address('oidc')}/jwks",
             "DCODER_OIDC_AUDIENCE": oidc.AUDIENCE,

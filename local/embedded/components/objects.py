@@ -13,7 +13,6 @@ from local.embedded.credentials import Credentials
 from local.embedded.ports import Ports
 from local.embedded.probes import http_probe
 
-BUCKET = "documents"
 # sun_path of unix(7) is 108 bytes long.
 _LONGEST_SOCKET = 100
 # The server puts sockets here, whatever it is told, one per gRPC port and service.
@@ -23,7 +22,7 @@ _PORTS = tuple(f"{service}{protocol}" for service in _SERVICES for protocol in (
 
 
 def objects(folder: Path, *, ports: Ports, credentials: Credentials, environment: dict[str, str]) -> Component:
-    """The object store, with server-side encryption and one bucket."""
+    """The object store, with server-side encryption; its buckets are declared in `stateful/objects`."""
     part = {name: str(ports[name]) for name in _PORTS}
     return Component(
         name="s3",
@@ -37,7 +36,7 @@ def objects(folder: Path, *, ports: Ports, credentials: Credentials, environment
             f"-filer.port={part['s3-filer']}", f"-filer.port.grpc={part['s3-filer-grpc']}",
             f"-admin.port={part['s3-admin']}", f"-admin.port.grpc={part['s3-admin-grpc']}",
             f"-s3.localSocket={_socket(folder, 's3')}", f"-filer.localSocket={_socket(folder, 'filer')}",
-            f"-bucket={BUCKET}", "-s3.autoCreateBucket=false", "-s3.iam.readOnly=false",
+            "-s3.autoCreateBucket=false", "-s3.iam.readOnly=false",
             "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false",
             "-master.telemetry=false", "-volume.preStopSeconds=0",
         ),

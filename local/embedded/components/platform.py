@@ -82,3 +82,16 @@ class Program:
             version=self.version,
             stage=Stage.TRAFFIC,
         )
+
+    def buckets(self) -> Component:
+        """Makes the buckets that are missing, then ends. Nothing waits for it: without objects calls go on."""
+        return Component(
+            name="buckets",
+            address="",
+            command=self.command("stateful.objects.sync"),
+            environment=self.environment,
+            folder=self.folder,
+            after=("s3",),
+            version=self.version,
+            stage=Stage.TRAFFIC,
+        )

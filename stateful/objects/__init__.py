@@ -1,0 +1,1 @@
+"""What object storage remembers: buckets, their versions and how long they keep what."""
