@@ -9,6 +9,6 @@ SOURCE = "/dcoder/platform"
 class OutboxEvents:
     """Port `Events`."""
 
-    def publish(self, data: EventData, tenant_id: str) -> None:
+    def publish(self, data: EventData, tenant_id: str | None) -> None:
         """Say it if and only if the unit of work commits."""
         unit_of_work().emit(Event.of(data, tenant_id=tenant_id, source=SOURCE))

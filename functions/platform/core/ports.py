@@ -94,8 +94,8 @@ class Secrets(Protocol):
 class Events(Protocol):
     """The event bus, as far as a use case sees it."""
 
-    def publish(self, data: EventData, tenant_id: str) -> None:
-        """Say it if and only if the unit of work commits."""
+    def publish(self, data: EventData, tenant_id: str | None) -> None:
+        """Say it if and only if the unit of work commits; no tenant: it is about the platform."""
         ...
 
 

@@ -29,7 +29,7 @@ class MirrorUsage:
         Raises:
             InvalidRequest: a record can never be entered.
         """
-        return await self._usage.add([_storable(record, update.tenant_id) for record in update.records])
+        return await self._usage.add([storable(record, update.tenant_id) for record in update.records])
 
 
 class ReadUsage:
@@ -82,8 +82,12 @@ class ReadUsage:
         return Slice(page, _cursor(page[-1]) if len(found) > limit else None)
 
 
-def _storable(record: UsageRecord, tenant_id: str) -> UsageRecord:
-    """The record as Postgres can hold it: its text has no NUL, which a model's name in a request may."""
+def storable(record: UsageRecord, tenant_id: str) -> UsageRecord:
+    """The record as Postgres can hold it: its text has no NUL, which a model's name in a request may.
+
+    Raises:
+        InvalidRequest: it can never be held, or is another tenant's.
+    """
     if record.tenant_id != tenant_id:
         raise InvalidRequest(f"usage {record.usage_id} is another tenant's")
     numbers = (record.prompt_tokens, record.completion_tokens, record.saved_tokens, record.cost_micro_usd)

@@ -14,13 +14,15 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from functions.kit.catalogue import Function
-from stateful.nats.connection import Bus
+from functions.kit.clock import utc_now
+from stateful.nats.connection import Bus, BusAway
 from stateful.nats.dispatcher.delivery import Delivery
 from stateful.nats.dispatcher.metrics import LAG
 from stateful.nats.dispatcher.pacing import Reachability, Window
 from stateful.nats.dispatcher.settings import DispatcherSettings
 from stateful.nats.dispatcher.settlement import Settlement
 from stateful.nats.loops import cancel, keep_running
+from stateful.nats.signals import LagWatch, tell
 from stateful.nats.streams import EVENTS
 
 _PULL_SECONDS = 30.0
@@ -45,6 +47,7 @@ class FunctionConsumer:
         self._reachability = Reachability(base=0.25, cap=settings.probe_cap_seconds)
         self._settlement = Settlement(function, bus, delivery, self._reachability, settings)
         self._deliveries: dict[asyncio.Task[None], Msg] = {}
+        self._lag = LagWatch(function.name, settings.lag_alert)
         self._wake = asyncio.Event()
         self._renew = False
         self._answered_at = 0.0
@@ -74,8 +77,19 @@ class FunctionConsumer:
             _, js = await self._bus.session()
             with suppress(nats.errors.Error, TimeoutError):
                 info = await js.consumer_info(EVENTS, self._function.name)
-                LAG.labels(self._function.name).set((info.num_pending or 0) + (info.num_ack_pending or 0))
+                waiting = (info.num_pending or 0) + (info.num_ack_pending or 0)
+                LAG.labels(self._function.name).set(waiting)
+                await self._judge_lag(waiting)
             await asyncio.sleep(_LAG_SECONDS)
+
+    async def _judge_lag(self, waiting: int) -> None:
+        signal = self._lag.see(waiting)
+        if signal is None:
+            return
+        try:
+            await tell(self._bus, signal, occasion=utc_now().isoformat(timespec="minutes"))
+        except (nats.errors.Error, BusAway):
+            self._lag.forget()
 
     async def _consume(self) -> None:
         client, js = await self._bus.session()

@@ -26,4 +26,9 @@ class DispatcherSettings(BaseSettings):
     unreachable_seconds: float = Field(
         86_400.0, gt=0, description="Age at which an event becomes a dead letter when its function cannot be reached."
     )
+    lag_alert: int = Field(
+        1000,
+        ge=1,
+        description="Events that wait for a function, from which on operators get an alert; ended below half.",
+    )
     drain_seconds: float = Field(25.0, ge=0, description="Longest wait for deliveries in flight after SIGTERM.")

@@ -27,6 +27,7 @@ from stateful.nats.dispatcher.outcomes import (
 )
 from stateful.nats.dispatcher.pacing import Reachability
 from stateful.nats.dispatcher.settings import DispatcherSettings
+from stateful.nats.signals import tell_of_letter
 
 _ACK_SECONDS = 5.0
 
@@ -128,6 +129,7 @@ class Settlement:
         await self._publisher.publish(
             letter.address, message.data, message_id=letter.message_id, headers=letter.headers()
         )
+        await tell_of_letter(self._publisher, letter)
         await message.term()
         DEAD_LETTERS.labels(self._function.name, message.subject).inc()
         _logger.error(

@@ -128,7 +128,7 @@ class MemoryEvents:
     def __init__(self, platform: MemoryPlatform) -> None:
         self._platform = platform
 
-    def publish(self, data: EventData, tenant_id: str) -> None:
+    def publish(self, data: EventData, tenant_id: str | None) -> None:
         self._platform.events.append(data)
 
 

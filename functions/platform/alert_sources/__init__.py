@@ -1,0 +1,1 @@
+"""On quota.threshold and system.signal: alerts."""

@@ -1,0 +1,1 @@
+"""/v1/tenants/{tenantId}/alerts and /v1/alerts."""

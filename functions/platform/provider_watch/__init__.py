@@ -1,0 +1,1 @@
+"""On quota.updated: alerts about providers that fail."""

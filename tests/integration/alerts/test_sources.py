@@ -1,0 +1,96 @@
+"""What raises alerts, how often, and what takes them back."""
+
+from typing import Any
+
+import pytest
+
+from functions.kit.identifiers import new_id
+from functions.kit.subjects import SystemSignal
+from tests.integration.alerts.conftest import Bus, alerts, calls, crossed, one_alert
+from tests.platform import Api, Tenant, eventually
+
+pytestmark = pytest.mark.integration
+
+
+async def test_calls_that_cross_thresholds_raise_one_alert_for_each(as_tenant: Api, tenant: Tenant) -> None:
+    limit = {"subject": {"kind": "tenant"}, "metric": "requests", "window": "day", "limit": 5, "hard": False}
+    stored = await as_tenant.call("PUT", f"/v1/tenants/{tenant.id}/quotas", {"quotas": [limit]})
+    quota_id = stored.body["quotas"][0]["id"]
+    asked = 0
+
+    async def told() -> list[dict[str, Any]]:
+        nonlocal asked
+        asked += 1
+        await as_tenant.chat(f"How deep is harbour {asked}?")
+        found = await alerts(as_tenant, tenant)
+        return found if len(found) >= 3 else []
+
+    found = {alert["details"]["threshold"]: alert for alert in await eventually(told)}
+    assert {t: a["severity"] for t, a in found.items()} == {80: "info", 90: "warning", 100: "critical"}
+    assert {a["details"]["quotaId"] for a in found.values()} == {quota_id}
+    assert {(a["kind"], a["status"], a["count"]) for a in found.values()} == {("quota", "open", 1)}
+
+
+async def test_a_threshold_that_is_told_again_raises_nothing(as_tenant: Api, tenant: Tenant, bus: Bus) -> None:
+    told, marker = crossed(tenant), crossed(tenant, 90)
+    await bus.say(told, tenant.id)
+    first = await one_alert(as_tenant, tenant)
+    resolved = await as_tenant.call("POST", f"/v1/tenants/{tenant.id}/alerts/{first['id']}/resolve")
+    assert resolved.body["status"] == "resolved"
+    await bus.say(told, tenant.id)
+    await bus.say(marker, tenant.id)
+    await one_alert(as_tenant, tenant, "?severity=warning")
+    assert [alert["id"] for alert in await alerts(as_tenant, tenant, "?severity=info")] == [first["id"]]
+    raised_anew = crossed(tenant, quotaId=told.quota_id, limit=200)
+    await bus.say(raised_anew, tenant.id)
+    await one_alert(as_tenant, tenant, "?severity=info&status=open")
+
+
+async def test_a_failing_provider_has_one_alert_that_ends_with_the_trouble(
+    as_tenant: Api, tenant: Tenant, bus: Bus
+) -> None:
+    await bus.say(calls(tenant, 3, provider="elsewhere", status="error"), tenant.id)
+    await bus.say(calls(tenant, 6, status="error"), tenant.id)
+    alert = await one_alert(as_tenant, tenant, "?kind=provider")
+    assert (alert["severity"], alert["details"]["errors"], alert["details"]["calls"]) == ("critical", 6, 6)
+    await bus.say(calls(tenant, 30, cached="hit"), tenant.id)
+    await bus.say(calls(tenant, 4, status="error"), tenant.id)
+
+    async def seen_again() -> bool:
+        return bool((await one_alert(as_tenant, tenant, "?kind=provider"))["count"] == 2)
+
+    await eventually(seen_again)
+    await bus.say(calls(tenant, 40), tenant.id)
+    ended = (await eventually(lambda: alerts(as_tenant, tenant, "?status=resolved")))[0]
+    assert (ended["id"], ended["resolvedBy"], ended["note"]) == (alert["id"], "system", "calls succeed again")
+
+
+async def test_an_event_nobody_can_read_is_an_alert_of_the_operators(
+    operator: Api, as_tenant: Api, tenant: Tenant, bus: Bus
+) -> None:
+    async def about_the_mirror() -> list[dict[str, Any]]:
+        reply = await operator.call("GET", "/v1/alerts?kind=system&status=open")
+        return [a for a in reply.body["items"] if a["details"]["name"] == "platform-quota-mirror"]
+
+    await bus.say_raw("quota.updated", {"tenantId": tenant.id, "records": "none"}, tenant.id)
+    alert = (await eventually(about_the_mirror))[0]
+    assert (alert["tenantId"], alert["severity"]) == (None, "critical")
+    assert "quota.updated" in alert["details"]["detail"]
+    assert await alerts(as_tenant, tenant) == []
+    assert (await operator.call("POST", f"/v1/alerts/{alert['id']}/assign", {"userId": "operator-7"})).status == 200
+    assert (await operator.call("POST", f"/v1/alerts/{alert['id']}/resolve", {"note": "a test"})).status == 200
+
+
+async def test_a_lag_is_over_when_it_is_said_to_be(operator: Api, bus: Bus) -> None:
+    name = f"test-{new_id()}"
+
+    async def found(status: str) -> list[dict[str, Any]]:
+        reply = await operator.call("GET", f"/v1/alerts?kind=system&status={status}&limit=200")
+        return [a for a in reply.body["items"] if a["details"]["name"] == name]
+
+    signal = SystemSignal(condition="lag", name=name, state="failing", value=2000, limit=1000)
+    await bus.say(signal, None)
+    raised = (await eventually(lambda: found("open")))[0]
+    assert raised["title"] == f"2000 events wait for {name}"
+    await bus.say(signal.model_copy(update={"state": "recovered", "value": 3}), None)
+    assert (await eventually(lambda: found("resolved")))[0]["id"] == raised["id"]
