@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import unused_port
 
 Value = TypeVar("Value")
 DCODER = str(Path(sys.executable).parent / "dcoder")
@@ -22,10 +23,15 @@ DCODER = str(Path(sys.executable).parent / "dcoder")
 
 @dataclass(frozen=True)
 class Platform:
-    """A running platform."""
+    """A running platform.
+
+    Attributes:
+        spare_port: of this machine, where a test may put a provider of its own: the operator allows calls there.
+    """
 
     home: str
     status: dict[str, Any]
+    spare_port: int
 
     @property
     def edge(self) -> str:
@@ -120,12 +126,13 @@ def running_platform(addresses: dict[str, str]) -> Iterator[Platform]:
         addresses: servers that run already, as `DCODER_USE_…` variables.
     """
     home = tempfile.mkdtemp(prefix="dcoder-test-")
-    # Allowed, and nobody listens there: a provider that is down.
-    os.environ.update(addresses, DCODER_EGRESS_ALLOW="127.0.0.1:1")
+    spare_port = unused_port()
+    # Nobody listens at the first: a provider that is down.
+    os.environ.update(addresses, DCODER_EGRESS_ALLOW=f"127.0.0.1:1,127.0.0.1:{spare_port}")
     try:
         started = run_dcoder(home, "up", "--detach")
         assert started.returncode == 0, started.stdout + started.stderr
-        yield Platform(home, json.loads(run_dcoder(home, "status", "--json").stdout))
+        yield Platform(home, json.loads(run_dcoder(home, "status", "--json").stdout), spare_port)
     finally:
         run_dcoder(home, "down")
         shutil.rmtree(home, ignore_errors=True)

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from functions.kit.catalogue import Function, load_catalogue
 from functions.kit.errors import DcoderError
@@ -34,6 +35,11 @@ class FunctionApp(FastAPI):
     def take_over(self, router: APIRouter) -> None:
         """Serve a router's routes as they are: FastAPI's own inclusion would wrap each once more, on every request."""
         self.router.routes.extend(router.routes)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Starlette's, without the layer that would answer in plain text what the kit answers in the envelope."""
+        outermost = super().build_middleware_stack()
+        return outermost.app if isinstance(outermost, ServerErrorMiddleware) else outermost
 
     def serve_within_the_kit(self, function: Function, error_body: ErrorBody | None) -> None:
         """Put the kit's middleware around everything, and find out which routes can go the short way."""

@@ -36,6 +36,8 @@ _POSTGRES_AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.InternalClientError,
 )
+# What Postgres cannot keep in a text: the character NUL.
+_NOT_TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 _MOST_ISSUES = 20
 
 
@@ -49,6 +51,8 @@ def as_dcoder_error(error: BaseException) -> DcoderError:
         return _BY_STATUS.get(error.status_code, Internal)(str(error.detail))
     if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError):
         return _away("redis")
+    if isinstance(error, _NOT_TEXT):
+        return InvalidRequest("a text holds a character that cannot be stored")
     if isinstance(error, _POSTGRES_AWAY):
         return _away("postgres")
     if isinstance(error, TimeoutError | asyncio.TimeoutError | ConnectionError | aiohttp.ClientError):

@@ -72,6 +72,8 @@ class KitMiddleware:
 
     async def _guarded(self, scope: Scope, body: "_LimitedBody", answer: "_Answer") -> None:
         try:
+            if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+                raise InvalidRequest("the address holds the character NUL")
             body.check_announced()
             await self._app(scope, body.receive, answer.send)
         except Exception as error:

@@ -34,7 +34,7 @@ class HttpWebhookSender:
             return
         if parts.scheme != "https" or port != 443:
             raise WebhookAddressRefused("the address must be https on port 443")
-        if _is_private_literal(host):
+        if _is_private_literal(host) or _is_local_name(host):
             raise WebhookAddressRefused("the address is not a public one")
 
     async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
@@ -67,6 +67,11 @@ def _parts(url: str) -> SplitResult:
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise WebhookAddressRefused("the address must have no credentials and no fragment")
     return parts
+
+
+def _is_local_name(host: str) -> bool:
+    """Whether a name never means anything public (RFC 6761, 6762, 9476). Other names are judged by their address."""
+    return host.rstrip(".").lower().rpartition(".")[2] in {"localhost", "local", "internal", "alt", "test", "invalid"}
 
 
 def _is_private_literal(host: str) -> bool:
