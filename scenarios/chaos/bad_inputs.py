@@ -12,17 +12,17 @@ import random
 import re
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from rich.console import Console
 
 from docs.generate import openapi
-from scenarios.platform import ScenarioError, dcoder, status
+from scenarios.platform import ScenarioError, client, dcoder, status
 
 _SECONDS = 30.0
 _CONNECTIONS = 16
@@ -217,6 +217,16 @@ def targets_of(report: dict[str, Any]) -> list[str]:
     return [*hosts, *hosts, report["edge"]]
 
 
+async def _run(report: dict[str, Any], operator: str, seed: int, count: int) -> Findings:
+    """Make a tenant whose things exist, and bombard."""
+    async with client(report["edge"]) as platform:
+        wanted = {"name": "Bad inputs", "slug": f"bad-{uuid.uuid4().hex[:12]}"}
+        tenant = (await platform.as_(operator).call("POST", "/v1/tenants", wanted)).expect(201).body
+    key = tenant["apiKey"]
+    generator = Generator(seed, [operator, key["secret"]], [tenant["id"], key["id"], "openai"])
+    return await bombard(targets_of(report), generator.request, count)
+
+
 def main() -> int:
     """Bombard the running platform and print what came back."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -226,11 +236,8 @@ def main() -> int:
     report = status()
     if report is None:
         raise ScenarioError("the platform does not run: dcoder up --detach")
-    generator = Generator(
-        options.seed, [dcoder("token", "--role", "superadmin")], ["00000000-0000-7000-8000-000000000000"]
-    )
     began = time.monotonic()
-    findings = asyncio.run(bombard(targets_of(report), partial(Generator.request, generator), options.count))
+    findings = asyncio.run(_run(report, dcoder("token", "--role", "superadmin"), options.seed, options.count))
     console = Console(soft_wrap=True, highlight=False)
     console.print(
         f"{options.count} requests in {time.monotonic() - began:.0f} s: {dict(sorted(findings.statuses.items()))}"
