@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ async def things_of(api: Api, tenant: Tenant) -> Things:
 async def test_another_tenants_thing_under_my_own_path(api: Api, new_tenant: NewTenant, route: Guarded) -> None:
     victim, mine = await things_of(api, await new_tenant()), await new_tenant()
     caller = api.as_(mine.key)
-    body = {} if route.method in {"POST", "PUT", "PATCH"} else None
+    body: Any = {} if route.method in {"POST", "PUT", "PATCH"} else None
     theirs = await caller.call(route.method, route.filled({**victim.ids, "tenantId": mine.id}), body)
     nobodys = await caller.call(route.method, route.filled({"tenantId": mine.id}), body)
     assert theirs.status in {400, 404, 409, 422}, theirs.body
@@ -48,7 +49,7 @@ async def test_what_was_tried_changed_nothing(api: Api, new_tenant: NewTenant) -
     base = f"/v1/tenants/{victim.tenant.id}"
     before = [(await api.as_(victim.tenant.key).call("GET", base + path)).body for path in ("/users", "/groups")]
     for route in WITHIN:
-        body = {} if route.method in {"POST", "PUT", "PATCH"} else None
+        body: Any = {} if route.method in {"POST", "PUT", "PATCH"} else None
         await api.as_(mine.key).call(route.method, route.filled({**victim.ids, "tenantId": mine.id}), body)
     after = [(await api.as_(victim.tenant.key).call("GET", base + path)).body for path in ("/users", "/groups")]
     assert before == after

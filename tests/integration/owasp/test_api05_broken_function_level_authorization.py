@@ -1,5 +1,7 @@
 """API5:2023. What only admins or operators may do, nobody else does, however they ask."""
 
+from typing import Any
+
 import pytest
 
 from functions.kit.policies.lines import defaults
@@ -13,7 +15,7 @@ ADMINS = {line.action for line in defaults().lines if line.who == "role:admin"}
 @pytest.mark.parametrize("route", [r for r in guarded_routes() if r.action not in USERS], ids=str)
 async def test_a_user_does_nothing_of_an_admins(api: Api, tenant: Tenant, route: Guarded) -> None:
     made = await api.as_(tenant.key).call("POST", f"/v1/tenants/{tenant.id}/api-keys", {"name": "k", "role": "user"})
-    body = {} if route.method in {"POST", "PUT", "PATCH"} else None
+    body: Any = {} if route.method in {"POST", "PUT", "PATCH"} else None
     reply = await api.as_(made.body["secret"]).call(route.method, route.filled({"tenantId": tenant.id}), body)
     assert (reply.status, reply.code) == (403, "forbidden"), reply.body
 
@@ -22,7 +24,7 @@ async def test_a_user_does_nothing_of_an_admins(api: Api, tenant: Tenant, route:
 async def test_an_admin_does_nothing_of_the_operators(
     platform: Platform, api: Api, tenant: Tenant, route: Guarded
 ) -> None:
-    body = {} if route.method in {"POST", "PUT", "PATCH"} else None
+    body: Any = {} if route.method in {"POST", "PUT", "PATCH"} else None
     for credential in (tenant.key, platform.token("--role", "admin", "--tenant", tenant.id)):
         reply = await api.as_(credential).call(route.method, route.filled({"tenantId": tenant.id}), body)
         assert (reply.status, reply.code) == (403, "forbidden"), reply.body

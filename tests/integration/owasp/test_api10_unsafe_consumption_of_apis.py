@@ -1,6 +1,7 @@
 """API10:2023. What a provider answers is no more trusted than what a caller sends."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from tests.platform import Api, Platform, Tenant
 ASK = {"model": "hostile/m", "messages": [{"role": "user", "content": "Hello?"}]}
 
 
-def answer(body: bytes, status: int = 200, **headers: str) -> web.Response:
-    return web.Response(body=body, status=status, headers={"content-type": "application/json", **headers})
+def answer(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=body, status=status, headers={"content-type": "application/json", **(headers or {})})
 
 
 def completion(**changed: Any) -> bytes:
@@ -29,14 +30,14 @@ HOSTILE = {
     "deep": lambda: answer(b"[" * 100_000 + b"]" * 100_000),
     "no choices": lambda: answer(completion(choices=None)),
     "not utf-8": lambda: answer(b'{"choices": [{"message": {"content": "\xff\xfe"}}]}'),
-    "wrong length": lambda: answer(completion(), **{"content-encoding": "gzip"}),
-    "a redirect": lambda: answer(b"", 307, location="http://169.254.169.254/latest/meta-data"),
+    "wrong length": lambda: answer(completion(), headers={"content-encoding": "gzip"}),
+    "a redirect": lambda: answer(b"", 307, headers={"location": "http://169.254.169.254/latest/meta-data"}),
     "our key in an error": lambda: answer(
         b'{"error": {"message": "Incorrect API key: sk-hostile-0123456789abcdef0123456789abcdef"}}', 500
     ),
     "an error that is none": lambda: answer(b'{"error": 5}', 400),
     "an odd status": lambda: answer(b"{}", 418),
-    "an endless header": lambda: answer(completion(), **{"x-long": "y" * 60_000}),
+    "an endless header": lambda: answer(completion(), headers={"x-long": "y" * 60_000}),
 }
 
 
