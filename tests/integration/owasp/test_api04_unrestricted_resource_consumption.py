@@ -30,7 +30,7 @@ async def test_pages_are_bounded(operator: Api, tenant: Tenant, path: str) -> No
         pytest.skip("needs a thing to list within")
     for wrong in ("0", "-1", "100000000", "1e9", "99999999999999999999", "x", "%00"):
         reply = await operator.call("GET", f"{real}?limit={wrong}", x_tenant_id=tenant.id)
-        assert reply.status == 422, (wrong, reply.body)
+        assert reply.status in {400, 422}, (wrong, reply.body)
     for wrong in ("x", "%00", "A" * 4_000, "eyJpZCI6MX0"):
         reply = await operator.call("GET", f"{real}?cursor={wrong}", x_tenant_id=tenant.id)
         assert reply.status in {400, 414, 422}, (wrong[:20], reply.body)
