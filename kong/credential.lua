@@ -15,6 +15,7 @@ for name in pairs(kong.request.get_headers(1000)) do
   end
 end
 kong.service.request.clear_header("x-dcoder-key-hash")
+kong.service.request.clear_header("x-dcoder-session-bucket")
 
 local id = kong.request.get_header("REQUEST_ID_HEADER")
 if id and not ngx.re.match(id, [[REQUEST_ID_PATTERN]], "jo") then
@@ -30,4 +31,12 @@ if key and ngx.re.match(key, [[KEY_PATTERN]], "jo") then
   local digest = sha256:new()
   digest:update(key)
   kong.service.request.set_header("x-dcoder-key-hash", text.to_hex(digest:final()))
+elseif not key then
+  -- A signed-in browser. Whether there is such a session the function tells; its calls count for the tenant that the
+  -- cookie names together with the address, so that a forged cookie uses up nobody else's limit.
+  local cookie = ngx.re.match(kong.request.get_header("cookie") or "", [[SESSION_COOKIE]], "jo")
+  if cookie then
+    kong.service.request.set_header("x-dcoder-key-hash", "SESSIONS")
+    kong.service.request.set_header("x-dcoder-session-bucket", cookie[1] .. " " .. kong.client.get_forwarded_ip())
+  end
 end

@@ -47,7 +47,7 @@ EDGE_ERRORS = (
 
 # Why a credential is refused, in the words of `local/embedded/edge.js`.
 REFUSALS = {
-    "missing": "A credential is needed: send Authorization: Bearer with an API key or a token.",
+    "missing": "A credential is needed: send Authorization: Bearer with an API key or a token, or sign in.",
     "malformed": "The credential is neither an API key nor a signed token.",
     "expired": "The token is expired.",
     "revoked": "The API key is revoked.",

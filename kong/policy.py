@@ -79,6 +79,7 @@ class Cors(_Model):
     headers: tuple[HeaderName, ...]
     exposed_headers: tuple[HeaderName, ...]
     max_age_seconds: int = Field(ge=0, le=86_400)
+    credentials: bool
 
     @property
     def origin_pattern(self) -> str:
@@ -121,10 +122,23 @@ class Credentials(_Model):
 
     header: HeaderName
     key_pattern: Pattern
+    cookie: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    session_pattern: Pattern
     tenant_claim: str = Field(min_length=1)
     roles_claim: str = Field(min_length=1)
     algorithms: tuple[str, ...] = Field(min_length=1)
     leeway_seconds: int = Field(ge=0, le=600)
+
+    @property
+    def session_cookie(self) -> str:
+        """A regular expression for the header `Cookie` that holds a session; its group is the tenant."""
+        return rf"(?:^|;\s*)(?:__Host-)?{self.cookie}={self.session_pattern[1:-1]}\s*(?:;|$)"
+
+    @model_validator(mode="after")
+    def _names_a_tenant(self) -> Self:
+        if re.compile(self.session_pattern).groups != 1:
+            raise ValueError("session_pattern must have one group, the tenant")
+        return self
 
     @model_validator(mode="after")
     def _signed(self) -> Self:

@@ -19,6 +19,9 @@ from kong.policy import ANONYMOUS, EdgePolicy, RateClass, load_policy
 
 FUNCTION_URL = "http://{name}.functions.svc.cluster.local"
 KEY_HASH_HEADER = "x-dcoder-key-hash"
+SESSION_BUCKET_HEADER = "x-dcoder-session-bucket"
+# No hash has this form, so no API key is ever taken for it.
+SESSIONS = "sessions"
 _TAGS = ["dcoder"]
 # Kong sets these itself, after the pre-function, from the connection or a trusted proxy.
 _KONGS_OWN = ("x-forwarded-", "x-real-ip")
@@ -51,7 +54,7 @@ def render(
         "_format_version": "3.0",
         "_transform": True,
         "services": [_edge_service(policy), *_services(routes, policy, function_url)],
-        "consumers": [_anonymous()],
+        "consumers": [_anonymous(), _sessions(policy, redis_host)],
         "plugins": _plugins(policy, redis_host),
     }
 
@@ -150,6 +153,18 @@ def _anonymous() -> dict[str, Any]:
     return {"username": ANONYMOUS, "tags": _TAGS, "plugins": [_answer(401, _error(401, REFUSALS["missing"]))]}
 
 
+def _sessions(policy: EdgePolicy, redis_host: str) -> dict[str, Any]:
+    """Signed-in browsers: the pre-function gives them this consumer's key, and a bucket of tenant and address."""
+    limit = rate_limiting(policy.rate_classes[policy.default_class], redis_host)
+    by_bucket = {**limit["config"], "limit_by": "header", "header_name": SESSION_BUCKET_HEADER}
+    return {
+        "username": SESSIONS,
+        "tags": _TAGS,
+        "keyauth_credentials": [{"key": SESSIONS, "tags": _TAGS}],
+        "plugins": [{**limit, "config": by_bucket}],
+    }
+
+
 def _edge_service(policy: EdgePolicy) -> dict[str, Any]:
     def own(name: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -181,7 +196,7 @@ def _plugins(policy: EdgePolicy, redis_host: str) -> list[dict[str, Any]]:
             "headers": list(cors.headers),
             "exposed_headers": list(cors.exposed_headers),
             "max_age": cors.max_age_seconds,
-            "credentials": False,
+            "credentials": cors.credentials,
             "preflight_continue": False,
         },
         # `add` leaves a header alone that the function has set.
@@ -210,6 +225,8 @@ def _script(policy: EdgePolicy) -> str:
         "REQUEST_ID_PATTERN": policy.request_id.pattern,
         "KEY_HEADER": policy.credentials.header,
         "KEY_PATTERN": policy.credentials.key_pattern,
+        "SESSION_COOKIE": policy.credentials.session_cookie,
+        "SESSIONS": SESSIONS,
     }
     script = Path(__file__).with_name("credential.lua").read_text()
     for name, value in values.items():

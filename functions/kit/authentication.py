@@ -16,10 +16,12 @@ from functions.kit.errors import DependencyUnavailable, Forbidden, Unauthenticat
 from functions.kit.members import Account, Member, MemberDirectory
 from functions.kit.principal import Principal, Role, hash_api_key, is_api_key
 from functions.kit.service_tokens import ServiceTokens, is_service_token
+from functions.kit.session_store import SessionId
+from functions.kit.sessions import Sessions
 from functions.kit.stale_cache import StaleCache
 from functions.kit.tenancy import TenantDirectory, TenantSuspended
 
-_ALGORITHMS = ["RS256", "PS256", "ES256", "ES384", "EdDSA"]
+ALGORITHMS = ["RS256", "PS256", "ES256", "ES384", "EdDSA"]
 _KEY_QUERY = """
     SELECT key_id::text, tenant_id::text, user_id, roles, active, expires_at, tenant_status, tenant_plan, groups, models
     FROM runtime.api_keys WHERE key_hash = $1
@@ -74,32 +76,39 @@ class ApiKeys:
 
 
 class JwksCache:
-    """The issuer's signing keys, asked again every five minutes and when an unknown key id appears.
+    """The issuer's signing keys, asked again every five minutes and, now and then, when an unknown key id appears.
 
     While the issuer is away the keys known last go on serving.
+
+    Args:
+        unknown_seconds: an unknown key id makes us ask at most so often: anybody can make one up.
     """
 
-    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str, *, unknown_seconds: float = _UNKNOWN_KEY_SECONDS) -> None:
         self._http = http
         self._url = url
         self._cache: StaleCache[str, Mapping[str, jwt.PyJWK]] = StaleCache(
             self._load, fresh=_REFRESH_SECONDS, stale=86_400
         )
-        self._asked_for_unknown = 0.0
+        self._unknown_seconds = unknown_seconds
+        self._ask_again_at = 0.0
+        self._failure: DependencyUnavailable | None = None
 
     async def key(self, key_id: str) -> jwt.PyJWK:
         """The public key of that id.
 
         Raises:
             Unauthenticated: the issuer has no such key.
-            DependencyUnavailable: the issuer is away and was never reached.
+            DependencyUnavailable: the issuer is away; the key may be one that it has made since it was reached.
         """
         keys = await self._cache.get(self._url)
-        if key_id not in keys and time.monotonic() - self._asked_for_unknown > _UNKNOWN_KEY_SECONDS:
-            self._asked_for_unknown = time.monotonic()
+        if key_id not in keys and time.monotonic() >= self._ask_again_at:
+            self._ask_again_at = time.monotonic() + self._unknown_seconds
             self._cache.forget(self._url)
             keys = await self._cache.get(self._url)
         if key_id not in keys:
+            if self._failure is not None:
+                raise self._failure
             raise Unauthenticated("the token is signed by an unknown key")
         return keys[key_id]
 
@@ -108,11 +117,15 @@ class JwksCache:
             async with self._http.get(url, timeout=aiohttp.ClientTimeout(total=5), allow_redirects=False) as response:
                 response.raise_for_status()
                 document = await response.json(content_type=None)
-            return {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys if key.key_id}
+            found = jwt.PyJWKSet.from_dict(document).keys
         except (aiohttp.ClientError, TimeoutError, jwt.PyJWTError, ValueError, AttributeError) as error:
-            raise DependencyUnavailable(
+            self._failure = DependencyUnavailable(
                 "the identity provider's keys cannot be read", details={"dependency": "identity"}
-            ) from error
+            )
+            raise self._failure from error
+        self._failure = None
+        # A secret among them would make whoever reads the document a signer.
+        return {key.key_id: key for key in found if key.key_id and key.algorithm_name in ALGORITHMS}
 
 
 class Tokens:
@@ -146,9 +159,25 @@ class Tokens:
             Forbidden: its tenant does not exist, or the tenant or the user may not call.
             DependencyUnavailable: the issuer's keys or the database are away and not known from before.
         """
-        claims = await self._claims(token)
-        tenant_id = claims.get(self._tenant_claim) or None
-        roles = _roles(claims.get(self._roles_claim))
+        return await self.principal_of(await self.claims(token))
+
+    def tenant_in(self, claims: Mapping[str, Any]) -> str | None:
+        """The tenant that claims name."""
+        named = claims.get(self._tenant_claim)
+        return str(named) if named else None
+
+    def roles_in(self, claims: Mapping[str, Any]) -> frozenset[Role]:
+        """The platform's roles among those that claims name; what the issuer calls otherwise counts for nothing."""
+        return _roles(claims.get(self._roles_claim))
+
+    async def principal_of(self, claims: Mapping[str, Any]) -> Principal:
+        """The principal that verified claims name, as the tenant's register has it now.
+
+        Raises:
+            Forbidden: the tenant does not exist, or the tenant or the user may not call.
+            DependencyUnavailable: the database is away and the tenant or the user is not known from before.
+        """
+        tenant_id, roles = self.tenant_in(claims), self.roles_in(claims)
         plan = await self._plan_of(str(tenant_id)) if tenant_id else None
         if tenant_id is None and Role.SUPERADMIN not in roles:
             raise Forbidden("the token names no tenant")
@@ -181,18 +210,36 @@ class Tokens:
             raise TenantSuspended(f"the tenant is {tenant.status}")
         return tenant.plan
 
-    async def _claims(self, token: str) -> Mapping[str, Any]:
+    async def claims(self, token: str) -> Mapping[str, Any]:
+        """The claims of a token that is valid now.
+
+        Raises:
+            Unauthenticated: it is malformed, expired, of another issuer or for another audience.
+            DependencyUnavailable: the issuer's keys are away and not known from before.
+        """
         digest = hashlib.sha256(token.encode()).digest()
         known = self._verified.get(digest)
         if known is not None and known["exp"] > time.time():
             return known
-        claims = await self._decode(token)
+        claims = await self._decode(token, self._audience)
         self._verified[digest] = claims
         while len(self._verified) > _VERIFIED_TOKENS:
             self._verified.popitem(last=False)
         return claims
 
-    async def _decode(self, token: str) -> Mapping[str, Any]:
+    async def id_claims(self, token: str, client_id: str) -> Mapping[str, Any]:
+        """The claims of an ID token for a client (OpenID Connect Core, section 3.1.3.7); its nonce is not looked at.
+
+        Raises:
+            Unauthenticated: it is malformed, expired, of another issuer or for another client.
+            DependencyUnavailable: the issuer's keys are away and not known from before.
+        """
+        claims = await self._decode(token, client_id)
+        if claims.get("azp", client_id) != client_id:
+            raise Unauthenticated("the token is for another client")
+        return claims
+
+    async def _decode(self, token: str, audience: str) -> Mapping[str, Any]:
         if not self._issuer:
             raise Unauthenticated("tokens are not accepted here")
         try:
@@ -201,8 +248,8 @@ class Tokens:
             claims: Mapping[str, Any] = jwt.decode(
                 token,
                 key,
-                algorithms=_ALGORITHMS,
-                audience=self._audience,
+                algorithms=ALGORITHMS,
+                audience=audience,
                 issuer=self._issuer,
                 options={"require": ["exp", "sub", "iss", "aud"], "verify_iat": False},
             )
@@ -216,17 +263,21 @@ class Tokens:
 class Authenticator:
     """Turns a request's credential into a principal."""
 
-    def __init__(self, api_keys: ApiKeys, tokens: Tokens, service_tokens: ServiceTokens) -> None:
+    def __init__(self, api_keys: ApiKeys, tokens: Tokens, service_tokens: ServiceTokens, sessions: Sessions) -> None:
         self._api_keys = api_keys
         self._tokens = tokens
         self._service_tokens = service_tokens
+        self._sessions = sessions
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
-        """The caller behind `Authorization: Bearer …` or `x-api-key`.
+    async def authenticate(self, headers: Mapping[str, str], *, method: str) -> Principal:
+        """The caller behind `Authorization: Bearer …`, `x-api-key` or, where there is neither, the session cookie.
+
+        Args:
+            method: of the request: a cookie allows changes only with proof that the platform's own pages ask for them.
 
         Raises:
             Unauthenticated: there is no credential, or it is not valid.
-            Forbidden: the credential is valid and its tenant may not call.
+            Forbidden: the credential is valid and its tenant may not call, or the proof is missing.
             DependencyUnavailable: what verifies it is away.
         """
         scheme, _, credential = headers.get("authorization", "").partition(" ")
@@ -234,12 +285,21 @@ class Authenticator:
         if scheme and scheme.lower() != "bearer":
             raise Unauthenticated("the Authorization header must be a Bearer credential")
         credential = credential or headers.get("x-api-key", "").strip()
+        if not credential and (session_id := self._sessions.id_in(headers)):
+            return await self._of_session(session_id, headers, method)
         if not credential or not credential.isascii():
             raise Unauthenticated("a credential is required")
         if credential.count(".") == 2:
             issued_by = self._service_tokens if is_service_token(credential) else self._tokens
             return await issued_by.verify(credential)
         return await self._api_keys.verify(credential)
+
+    async def _of_session(self, session_id: SessionId, headers: Mapping[str, str], method: str) -> Principal:
+        session = await self._sessions.open(session_id, headers, method)
+        principal = await self._tokens.principal_of(session.claims)
+        if principal.tenant_id != session_id.tenant_id:
+            raise Unauthenticated("the session is for another tenant; sign in again")
+        return principal
 
     def forget_all(self) -> None:
         """Ask for every API key again at its next use: one was revoked or changed."""

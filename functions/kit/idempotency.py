@@ -107,7 +107,7 @@ class Idempotency:
             return None
         if not 0 < len(key) <= _LONGEST:
             raise InvalidRequest(f"Idempotency-Key must be 1 to {_LONGEST} characters")
-        owner = (principal.tenant_id or principal.subject) if principal else "public"
+        owner = (principal.tenant_id or principal.subject) if principal else _visitor(request)
         claim = Claim.of(f"{owner}:{request.method}:{request.url.path}", key)
         fingerprint = hashlib.sha256(request.url.query.encode() + b"\0" + await request.body()).digest()
         async with self._databases.acquire() as session:
@@ -142,3 +142,8 @@ class Idempotency:
                 await session.execute(
                     _COMPLETE, claim.scope, claim.key, answer.status_code, claim.seal(bytes(answer.body)), content_type
                 )
+
+
+def _visitor(request: Request) -> str:
+    """On a public route browsers are told apart by their cookies: a key may not replay what another was answered."""
+    return f"public {hashlib.sha256(request.headers.get('cookie', '').encode()).hexdigest()}"

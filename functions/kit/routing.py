@@ -117,7 +117,7 @@ def _handler(handle: Handler, requirement: Requirement) -> Handler:
 
 
 async def _admit(request: Request, runtime: Runtime, requirement: Requirement) -> Principal:
-    principal = await runtime.authenticator.authenticate(request.headers)
+    principal = await runtime.authenticator.authenticate(request.headers, method=request.method)
     identify(principal)
     named = request.headers.get("x-tenant-id")
     if named is not None and named != principal.tenant_id and not principal.is_superadmin:

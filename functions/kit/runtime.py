@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 import redis.asyncio
@@ -18,8 +19,12 @@ from functions.kit.health import Health
 from functions.kit.idempotency import Idempotency
 from functions.kit.members import MemberDirectory
 from functions.kit.objects import ObjectStorage
+from functions.kit.oidc import Client, OidcProvider
+from functions.kit.origins import Origins, is_loopback
 from functions.kit.secrets import FileKeyManagement, SecretBox
 from functions.kit.service_tokens import ServiceTokens
+from functions.kit.session_store import SessionStore
+from functions.kit.sessions import Sessions
 from functions.kit.settings import Settings, load_settings
 from functions.kit.tenancy import TenantDatabaseCredentials, TenantDirectory
 
@@ -55,18 +60,19 @@ class Runtime:
             platform_id=settings.platform_id,
             tenant_claim=settings.oidc_tenant_claim,
         )
+        self.tokens = Tokens(
+            JwksCache(self.http, settings.oidc_jwks_url),
+            self.tenants,
+            self.members,
+            issuer=settings.oidc_issuer,
+            audience=settings.oidc_audience,
+            roles_claim=settings.oidc_roles_claim,
+            tenant_claim=settings.oidc_tenant_claim,
+        )
+        self.identity = _identity_provider(settings, self.http)
+        self.sessions = _sessions(settings, self.redis, self.identity, self.tokens)
         self.authenticator = Authenticator(
-            ApiKeys(self.databases, **caching),
-            Tokens(
-                JwksCache(self.http, settings.oidc_jwks_url),
-                self.tenants,
-                self.members,
-                issuer=settings.oidc_issuer,
-                audience=settings.oidc_audience,
-                roles_claim=settings.oidc_roles_claim,
-                tenant_claim=settings.oidc_tenant_claim,
-            ),
-            self.service_tokens,
+            ApiKeys(self.databases, **caching), self.tokens, self.service_tokens, self.sessions
         )
         self.idempotency = Idempotency(self.databases)
         self.health.add("postgres", self._ask_postgres, required=False)
@@ -143,6 +149,28 @@ def _redis(settings: Settings) -> "redis.asyncio.Redis":
         socket_connect_timeout=settings.redis_timeout_seconds,
         retry=Retry(ExponentialBackoff(base=0.01, cap=0.1), 1),
         health_check_interval=15,
+    )
+
+
+def _identity_provider(settings: Settings, http: aiohttp.ClientSession) -> OidcProvider:
+    secret = settings.oidc_client_secret
+    client = Client(settings.oidc_client_id, secret.get_secret_value() if secret else "")
+    return OidcProvider(http, settings.oidc_issuer, client, settings.oidc_audience)
+
+
+def _sessions(
+    settings: Settings, redis_client: "redis.asyncio.Redis", provider: OidcProvider, tokens: Tokens
+) -> Sessions:
+    store = SessionStore(
+        redis_client, idle_seconds=settings.session_idle_seconds, lifetime_seconds=settings.session_lifetime_seconds
+    )
+    return Sessions(
+        store,
+        provider,
+        Origins.of(settings.public_url, settings.auth_origins),
+        read_claims=tokens.claims,
+        # Plain HTTP is for one machine: anywhere else a browser must not be given a cookie that it sends in the clear.
+        secure=urlsplit(settings.public_url).scheme != "http" or not is_loopback(settings.public_url),
     )
 
 

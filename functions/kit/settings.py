@@ -49,6 +49,24 @@ class Settings(BaseSettings):
     oidc_audience: str = Field("https://api.dcoder.local", description="Audience that tokens must name.")
     oidc_roles_claim: str = Field("roles", description="Claim that lists the roles.")
     oidc_tenant_claim: str = Field("tenant_id", description="Claim that names the tenant.")
+    oidc_client_id: str = Field("", description="The platform as the issuer knows it; empty turns sign-in off.")
+    oidc_client_secret: SecretStr | None = Field(None, description="Its secret; empty for a public client.")
+    oidc_scopes: str = Field(
+        "openid profile email offline_access urn:logto:scope:organizations",
+        description="Scopes that are asked for at sign-in.",
+    )
+    public_url: str = Field("", description="Where browsers reach the edge, such as `https://api.example.com`.")
+    auth_origins: str = Field(
+        "",
+        description="Origins of the dashboards, comma separated; port `*` for any. The edge's own is always allowed.",
+    )
+    session_idle_seconds: int = Field(1800, ge=60, description="A session ends when it was not used for so long.")
+    session_lifetime_seconds: int = Field(
+        43_200, ge=60, description="A session ends so long after sign-in, however much it is used."
+    )
+    logto_webhook_key: SecretStr | None = Field(
+        None, description="Signing key of Logto's webhook to `/v1/webhooks/logto`; empty refuses all calls."
+    )
 
     api_key_cache_seconds: float = Field(5.0, ge=0, description="How long a verified API key is trusted unasked.")
     api_key_stale_seconds: float = Field(

@@ -104,7 +104,7 @@ def _verifier(runtime: Runtime) -> Callable[[str], Awaitable[Principal]]:
     async def verify(key: str) -> Principal:
         if not is_api_key(key):
             raise Unauthenticated("the environment key is not valid")
-        return await runtime.authenticator.authenticate({"x-api-key": key})
+        return await runtime.authenticator.authenticate({"x-api-key": key}, method="GET")
 
     return verify
 

@@ -138,6 +138,21 @@ def token(
     sys.stdout.write(issue_token(_running(), role.value, tenant=tenant, user=user, ttl=ttl) + "\n")
 
 
+@app.command()
+def account(
+    email: Annotated[str, typer.Argument(help="Address to sign in with.")],
+    tenant: Annotated[str, typer.Option(help="Id or slug of the tenant.")],
+    role: Annotated[TokenRole, typer.Option(help="What the person may do there.")] = TokenRole.USER,
+) -> None:
+    """Let somebody sign in to the dashboards as a tenant's user; prints the password. Repeated, it makes a new one."""
+    from local.cli.accounts import open_account
+
+    stack = _running()
+    password = open_account(stack, email, tenant, role.value)
+    _console.print(f"sign in  {stack.addresses()['edge']}/v1/auth/login")
+    _console.print(f"         {email.lower()}  {password}")
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def migrate(context: typer.Context) -> None:
     """Bring every database to the newest schema. Options go to `python -m stateful.postgres.migrate`."""

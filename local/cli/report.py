@@ -81,6 +81,7 @@ def show(status: Report, console: Console) -> None:
             console.print(f"[red]✗[/] {name}: {job['detail'] or 'not done'}")
     secrets = status["credentials"]
     console.print(f"\nedge     {status['edge']}  {status['edgeTls']}")
-    console.print(f"sign in  {secrets['superadminEmail']}  {secrets['superadminPassword']}")
+    console.print(f"sign in  {status['edge']}/v1/auth/login")
+    console.print(f"         {secrets['superadminEmail']}  {secrets['superadminPassword']}")
     console.print(f"memory   {total:.0f} MiB   state in {status['home']}")
     console.print("[green]ready[/]" if status["ready"] else "[red]not ready[/]")

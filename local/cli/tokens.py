@@ -27,7 +27,7 @@ def issue_token(
         raise CommandError(f"a token of role {role} needs --tenant")
     asked = {
         "role": role,
-        "tenant": _tenant_id(stack, tenant) if tenant else None,
+        "tenant": tenant_id(stack, tenant) if tenant else None,
         "user": user,
         "ttl": None if ttl is None else str(ttl),
     }
@@ -59,7 +59,12 @@ def find_tenant(stack: Stack, slug: str, token: str) -> str | None:
             return None
 
 
-def _tenant_id(stack: Stack, tenant: str) -> str:
+def tenant_id(stack: Stack, tenant: str) -> str:
+    """The id of the tenant of that id or slug.
+
+    Raises:
+        CommandError: there is none of that slug.
+    """
     try:
         return str(uuid.UUID(tenant))
     except ValueError:

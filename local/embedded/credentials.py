@@ -26,6 +26,7 @@ class Credentials(BaseModel):
     s3_secret_key: str = Field(default_factory=_password)
     s3_encryption_key: str = Field(default_factory=lambda: secrets.token_hex(32))
     oidc_client_secret: str = Field(default_factory=_password)
+    logto_webhook_key: str = Field(default_factory=_password)
     superadmin_password: str = Field(default_factory=lambda: secrets.token_urlsafe(12))
 
     @property

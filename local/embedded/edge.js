@@ -18,10 +18,8 @@ function identity(r) {
         return `anonymous ok ${address}`;
     }
     const credential = presented(r.headersIn);
-    if (credential === undefined) {
-        return `anonymous missing ${address}`;
-    }
-    const found = policy.key.test(credential) ? ofKey(credential) : ofToken(credential);
+    const found = credential === undefined ? ofSession(r.headersIn)
+        : policy.key.test(credential) ? ofKey(credential) : ofToken(credential);
     if (found.refused) {
         return `anonymous ${found.refused} ${address}`;
     }
@@ -36,7 +34,8 @@ function identity(r) {
     if (plan[1] === 'suspended') {
         return `anonymous suspended ${address}`;
     }
-    // A token's claim is not verified here: with the address in the bucket, a forged claim cannot use up a tenant's limit.
+    // What a token or a cookie claims is not verified here: with the address in the bucket, a forged claim cannot use up
+    // a tenant's limit.
     return `${plan[0]} ok ${found.claimed ? 'token' : 'tenant'}:${found.tenant}${found.claimed ? ' ' + address : ''}`;
 }
 
@@ -60,6 +59,15 @@ function presented(headers) {
 function ofKey(key) {
     const tenant = ngx.shared.edge.get(crypto.createHash('sha256').update(key).digest('hex'));
     return tenant === REVOKED ? { refused: 'revoked' } : { tenant };
+}
+
+// A signed-in browser's cookie names its tenant; whether there is such a session only the function can tell.
+function ofSession(headers) {
+    const session = policy.session.exec(headers['Cookie'] || '');
+    if (session === null) {
+        return { refused: 'missing' };
+    }
+    return session[1] === '-' ? {} : { tenant: session[1], claimed: true };
 }
 
 function ofToken(token) {

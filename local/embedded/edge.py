@@ -149,7 +149,8 @@ def _script_policy(policy: EdgePolicy) -> str:
     }
     # A literal pattern is compiled once; `new RegExp` would be for every request.
     pattern = credentials.key_pattern.replace("/", r"\/")
-    return f"export default Object.assign({json.dumps(constants)}, {{ key: /{pattern}/ }});\n"
+    session = credentials.session_cookie.replace("/", r"\/")
+    return f"export default Object.assign({json.dumps(constants)}, {{ key: /{pattern}/, session: /{session}/ }});\n"
 
 
 def _policy(policy: EdgePolicy) -> dict[str, str]:
@@ -162,6 +163,7 @@ def _policy(policy: EdgePolicy) -> dict[str, str]:
         "cors_headers": ", ".join(cors.headers),
         "cors_exposed": ", ".join(cors.exposed_headers),
         "cors_max_age": str(cors.max_age_seconds),
+        "cors_credentials": "true" if cors.credentials else "",
         "hsts": policy.hsts,
         "body_maximum": str(policy.body.maximum),
         "header_line": str(policy.headers.line),

@@ -7,6 +7,8 @@ import { errorPage } from './pages.mjs';
 
 export const IMPERSONATE = 'urn:dcoder:local:impersonate';
 
+// Logto's scope for the claims `organizations` and `organization_roles`; one organisation stands for one tenant.
+const ORGANIZATIONS = 'urn:logto:scope:organizations';
 const HOUR = 3600;
 const ROLES = new Set(['superadmin', 'admin', 'user']);
 
@@ -17,8 +19,11 @@ export function createProvider(issuer, home) {
     jwks: home.jwks,
     clients: home.clients,
     cookies: { keys: home.cookieKeys },
-    scopes: ['openid', 'offline_access', 'email', 'profile'],
-    claims: { openid: ['sub', 'roles', 'tenant_id'], email: ['email', 'email_verified'], profile: ['name'] },
+    scopes: ['openid', 'offline_access', 'email', 'profile', ORGANIZATIONS],
+    claims: {
+      openid: ['sub', 'roles'], email: ['email', 'email_verified'], profile: ['name'],
+      [ORGANIZATIONS]: ['organizations', 'organization_roles'],
+    },
     conformIdTokenClaims: false,
     enabledJWA: { idTokenSigningAlgValues: ['RS256'] },
     pkce: { required: () => true },
@@ -37,7 +42,7 @@ export function createProvider(issuer, home) {
     formats: {
       customizers: {
         jwt: (ctx, token, parts) => {
-          const { ttl, ...claims } = impersonated.get(token) ?? claimsOf(home.accounts.find(token.accountId));
+          const { ttl, ...claims } = impersonated.get(token) ?? claimsIn(ctx, home, token);
           Object.assign(parts.payload, claims);
           if (ttl !== undefined) parts.payload.exp = parts.payload.iat + ttl;
         },
@@ -48,7 +53,7 @@ export function createProvider(issuer, home) {
     interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
     findAccount: (ctx, sub) => {
       const account = home.accounts.find(sub);
-      return account && { accountId: sub, claims: () => ({ sub, name: account.name, ...claimsOf(account) }) };
+      return account && { accountId: sub, claims: () => ({ sub, name: account.name, ...organizationsOf(account), ...claimsOf(account) }) };
     },
     issueRefreshToken: (ctx, client, source) => client.grantTypeAllowed('refresh_token') && source.scopes.has('offline_access'),
     rotateRefreshToken: true,
@@ -72,8 +77,27 @@ function resourceServer(resource, audience) {
   return { audience, scope: '', accessTokenFormat: 'jwt', accessTokenTTL: HOUR, jwt: { sign: { alg: 'RS256' } } };
 }
 
+// The claims that Logto's script (stateful/logto/access-token.js) gives: of the account, or of a program.
+function claimsIn(ctx, home, token) {
+  const account = home.accounts.find(token.accountId);
+  if (!account) return home.programs?.[token.clientId] ?? {};
+  const chosen = ctx?.oidc?.body?.organization_id;
+  const organization = account.organizations?.find(({ id }) => id === chosen);
+  if (chosen !== undefined && !organization) throw new errors.AccessDenied('user is not a member of the organization');
+  if (!organization) return claimsOf(account);
+  const roles = [...account.roles.filter((role) => role === 'superadmin'), ...organization.roles];
+  return { ...claimsOf(account), roles, tenant_id: organization.tenantId, organization_id: organization.id };
+}
+
 function claimsOf(account) {
-  return account ? { email: account.email, email_verified: true, roles: account.roles, tenant_id: account.tenantId } : {};
+  return { email: account.email, email_verified: true, roles: account.roles };
+}
+
+function organizationsOf({ organizations = [] }) {
+  return {
+    organizations: organizations.map(({ id }) => id),
+    organization_roles: organizations.flatMap(({ id, roles }) => roles.map((role) => `${id}:${role}`)),
+  };
 }
 
 // Every client is the platform's own, so nobody is asked to consent.

@@ -11,9 +11,18 @@ const { createProvider } = await import('./provider.mjs');
 const { signIn } = await import('./interactions.mjs');
 
 const port = Number(process.env.PORT ?? 3004);
-const home = readHome(process.env.DCODER_IDENTITY_DIR ?? '.');
-const provider = createProvider(process.env.DCODER_OIDC_ISSUER ?? `http://127.0.0.1:${port}`, home);
-const answer = provider.callback();
+const issuer = process.env.DCODER_OIDC_ISSUER ?? `http://127.0.0.1:${port}`;
+let home, provider, answer;
+
+function load() {
+  home = readHome(process.env.DCODER_IDENTITY_DIR ?? '.');
+  provider = createProvider(issuer, home);
+  answer = provider.callback();
+}
+
+load();
+// Keys and clients are read again on SIGHUP; sessions and grants are kept.
+process.on('SIGHUP', load);
 
 const server = createServer((request, response) => {
   if (request.url === '/health/live' || request.url === '/health/ready') {

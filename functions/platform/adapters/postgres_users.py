@@ -1,8 +1,9 @@
 """Users and groups in the platform database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import asyncpg
 
@@ -18,7 +19,7 @@ from functions.platform.core.member_errors import (
 from functions.platform.core.members import Group, User, UserFilter, UserStatus
 
 # Groups are read by a subquery a row: a page has few rows, and the planner needs no grouping for them.
-_USER = """
+USER_COLUMNS = """
     u.id::text, u.tenant_id::text, u.subject, u.email, u.name, u.role, u.status,
     ARRAY(SELECT m.group_id::text FROM group_members m WHERE m.tenant_id = u.tenant_id AND m.user_id = u.id
           ORDER BY m.group_id) AS groups,
@@ -93,14 +94,14 @@ class PostgresUsers:
 
     async def find(self, tenant_id: str, user_id: str) -> User | None:
         """The user; none who was removed."""
-        query = f"SELECT {_USER} FROM users u WHERE tenant_id = $1 AND id = $2 AND status <> 'removed'"  # noqa: S608
+        query = f"SELECT {USER_COLUMNS} FROM users u WHERE tenant_id = $1 AND id = $2 AND status <> 'removed'"  # noqa: S608
         row = await (await connection()).fetchrow(query, tenant_id, user_id)
-        return _user(row) if row else None
+        return user_of(dict(row)) if row else None
 
     async def some(self, tenant_id: str, wanted: UserFilter, limit: int, before: str | None) -> Sequence[User]:
         """By id, which is by time: ids are UUIDv7."""
         query = f"""
-            SELECT {_USER} FROM users u
+            SELECT {USER_COLUMNS} FROM users u
             WHERE tenant_id = $1 AND ($3::uuid IS NULL OR id < $3) AND status <> 'removed'
               AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR role = $5)
               AND ($6::uuid IS NULL OR EXISTS (SELECT FROM group_members m WHERE m.group_id = $6 AND m.user_id = u.id))
@@ -110,7 +111,7 @@ class PostgresUsers:
         rows = await (await connection()).fetch(
             query, tenant_id, limit, before, wanted.status, wanted.role, wanted.group_id, wanted.prefix
         )
-        return [_user(row) for row in rows]
+        return [user_of(dict(row)) for row in rows]
 
     async def change(self, user: User) -> User:
         """Store all of a user that can change; gives it with the time of the change."""
@@ -226,6 +227,7 @@ def _count(tag: str) -> int:
     return int(tag.rpartition(" ")[2])
 
 
-def _user(row: "asyncpg.Record") -> User:
+def user_of(row: Mapping[str, Any]) -> User:
+    """A user from those columns."""
     fields = {**dict(row), "groups": tuple(row["groups"])}
     return User(**{**fields, "role": Role(row["role"]), "status": UserStatus(row["status"])})

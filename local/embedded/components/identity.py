@@ -13,6 +13,8 @@ from local.paths import PROJECT, write_private
 
 AUDIENCE = "https://api.dcoder.local"
 COMMAND_LINE_CLIENT = "dcoder-cli"
+PLATFORM_CLIENT = "dcoder-platform"
+MACHINE_CLIENT = "dcoder-machine"
 IMPERSONATE = "urn:dcoder:local:impersonate"
 PROGRAM = PROJECT / "local" / "identity"
 
@@ -69,13 +71,20 @@ def _prepare(folder: Path, credentials: Credentials) -> None:
     if not is_installed():
         raise PreparationError(f"its packages are missing: run `npm ci` in {PROGRAM}")
     folder.mkdir(mode=0o700, exist_ok=True)
-    if not (folder / "provider.json").exists():
-        write_private(folder / "provider.json", json.dumps(_provider(credentials)))
+    provider = folder / "provider.json"
+    kept = json.loads(provider.read_text()) if provider.exists() else {}
+    write_private(provider, json.dumps({**_secrets(), **kept, **_clients(credentials)}))
     if not (folder / "accounts.json").exists():
         write_private(folder / "accounts.json", json.dumps(_accounts(credentials)))
 
 
-def _provider(credentials: Credentials) -> dict[str, object]:
+def _secrets() -> dict[str, object]:
+    """What is made once."""
+    return {"jwks": {"keys": [signing_key()]}, "cookieKeys": [secrets.token_hex(32)]}
+
+
+def _clients(credentials: Credentials) -> dict[str, object]:
+    """Who may ask for tokens, and what the programs among them are."""
     command_line = {
         "client_id": COMMAND_LINE_CLIENT,
         "client_secret": credentials.oidc_client_secret,
@@ -84,15 +93,47 @@ def _provider(credentials: Credentials) -> dict[str, object]:
         "response_types": [],
         "redirect_uris": [],
     }
+    platform = {
+        **_ISSUED_FOR,
+        "client_id": PLATFORM_CLIENT,
+        "client_name": "D.Coder dashboards",
+        "client_secret": credentials.oidc_client_secret,
+        "token_endpoint_auth_method": "client_secret_basic",
+        "redirect_uris": ["http://127.0.0.1/v1/auth/callback", "http://localhost/v1/auth/callback"],
+        "post_logout_redirect_uris": ["http://127.0.0.1/v1/auth/signed-out", "http://localhost/v1/auth/signed-out"],
+    }
+    machine = {
+        "client_id": MACHINE_CLIENT,
+        "client_secret": credentials.oidc_client_secret,
+        "token_endpoint_auth_method": "client_secret_basic",
+        "grant_types": ["client_credentials"],
+        "response_types": [],
+        "redirect_uris": [],
+    }
     return {
         "audience": AUDIENCE,
-        "jwks": {"keys": [_signing_key()]},
-        "cookieKeys": [secrets.token_hex(32)],
-        "clients": [command_line, _ISSUED_FOR],
+        "clients": [command_line, _ISSUED_FOR, platform, machine],
+        "programs": {MACHINE_CLIENT: {"roles": ["superadmin"]}},
     }
 
 
-def _signing_key() -> dict[str, object]:
+def add_account(folder: Path, account: dict[str, object], password: str) -> None:
+    """Let somebody sign in; an account of the same subject is replaced. The provider sees it at once."""
+    path = folder / "accounts.json"
+    others = [each for each in json.loads(path.read_text()) if each["sub"] != account["sub"]]
+    write_private(path, json.dumps([*others, {**account, "password": _digest(password)}]))
+
+
+def add_signing_key(folder: Path) -> None:
+    """Make a new key the one that signs; those before it still verify. The provider takes it up on SIGHUP."""
+    path = folder / "provider.json"
+    document = json.loads(path.read_text())
+    document["jwks"]["keys"].insert(0, signing_key())
+    write_private(path, json.dumps(document))
+
+
+def signing_key() -> dict[str, object]:
+    """A private RSA key as a JWK."""
     from cryptography.hazmat.primitives.asymmetric import rsa
     from jwt.algorithms import RSAAlgorithm
 
@@ -102,14 +143,17 @@ def _signing_key() -> dict[str, object]:
 
 
 def _accounts(credentials: Credentials) -> list[dict[str, object]]:
-    salt = secrets.token_bytes(16)
-    digest = hashlib.scrypt(credentials.superadmin_password.encode(), salt=salt, n=16384, r=8, p=1, dklen=32)
     return [
         {
             "sub": "superadmin",
             "email": credentials.superadmin_email,
             "name": "Superadmin",
             "roles": ["superadmin"],
-            "password": f"{salt.hex()}:{digest.hex()}",
+            "password": _digest(credentials.superadmin_password),
         }
     ]
+
+
+def _digest(password: str) -> str:
+    salt = secrets.token_bytes(16)
+    return f"{salt.hex()}:{hashlib.scrypt(password.encode(), salt=salt, n=16384, r=8, p=1, dklen=32).hex()}"

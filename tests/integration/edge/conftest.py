@@ -7,6 +7,7 @@ import secrets
 import socket
 import ssl
 import string
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,7 @@ def api_key() -> str:
 
 
 def tenant(plan: str = "standard", status: str = "active", *, key: str = "", revoked: str = "") -> EdgeTenant:
-    name = secrets.token_hex(8)
+    name = str(uuid.uuid4())
     return EdgeTenant(
         id=name,
         slug=name,

@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import json
+import secrets
 import time
+import uuid
 
 import pytest
 from multidict import CIMultiDict
@@ -20,6 +22,10 @@ def token(*, algorithm: object = "RS256", signature: str = "c2lnbmVk", **claims:
 
 def _encoded(document: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
+
+
+def session(tenant_id: str = "") -> str:
+    return f"s1.{tenant_id or uuid.uuid4()}.{secrets.token_urlsafe(32)}"
 
 
 def soon() -> int:
@@ -65,6 +71,13 @@ async def message(edge: Edge, headers: dict[str, str]) -> str:
         {"x-api-key": "sk-something-else"},
         {"x-api-key": token(exp=0)},
         {"Authorization": f"Basic {api_key()}", "x-api-key": api_key()},
+        {"Cookie": f"dcoder_session={session()[:-1]}"},
+        {"Cookie": f"dcoder_session={session()}x"},
+        {"Cookie": f"dcoder_session={session('acme')}"},
+        {"Cookie": f"my_dcoder_session={session()}"},
+        {"Cookie": session()},
+        {"Cookie": f"dcoder_session={session()}", "Authorization": "Basic YTpi"},
+        {"Cookie": f"dcoder_session={session()}", "x-api-key": "sk-something-else"},
     ],
 )
 async def test_refused(edge: Edge, headers: dict[str, str]) -> None:
@@ -86,6 +99,10 @@ async def test_refused(edge: Edge, headers: dict[str, str]) -> None:
         {"Authorization": f"Bearer {token(algorithm='ES384', exp=soon(), tenant_id='t', roles=['user'])}"},
         {"Authorization": f"Bearer {token(exp=soon(), tenant_id={'not': 'text'}, roles='superadmin')}"},
         {"Authorization": f"Bearer {token(exp=soon(), roles=['superadmin'])}"},
+        {"Cookie": f"dcoder_session={session()}"},
+        {"Cookie": f"a=b; dcoder_session={session('-')}; c=d"},
+        {"Cookie": f"__Host-dcoder_session={session()}"},
+        {"Cookie": f"dcoder_session={session()}", "Authorization": f"Bearer {api_key()}"},
     ],
 )
 async def test_well_formed_passes_for_the_function_to_verify(edge: Edge, headers: dict[str, str]) -> None:
@@ -132,6 +149,7 @@ async def test_suspended_tenant_is_refused_and_comes_back(edge: Edge) -> None:
         assert (await answer.json())["error"]["code"] == "tenant_suspended"
     claimed = {"Authorization": f"Bearer {token(exp=soon(), tenant_id=suspended.id)}"}
     assert await status(edge, claimed) == 403
+    assert await status(edge, {"Cookie": f"dcoder_session={session(suspended.id)}"}) == 403
     await edge.tenants.put(type(suspended)(suspended.id, suspended.slug, "standard", "active", suspended.key_hashes))
     await eventually(lambda: answered(200))
 

@@ -6,7 +6,7 @@ import pytest
 
 from functions.kit.principal import hash_api_key
 from tests.integration.edge.conftest import Edge, api_key, eventually, tenant
-from tests.integration.edge.test_credentials import soon, token
+from tests.integration.edge.test_credentials import session, soon, token
 
 pytestmark = pytest.mark.integration
 
@@ -47,6 +47,15 @@ async def test_claimed_tenant_does_not_use_up_the_real_ones_limit(edge: Edge) ->
     await edge.tenants.put(victim)
     forged = {"Authorization": f"Bearer {token(exp=soon(), tenant_id=victim.id)}"}
     await eventually(lambda: limited(edge, forged))
+    assert not await limited(edge, {"x-api-key": key})
+
+
+async def test_sessions_count_for_their_tenant_and_a_forged_one_for_nobody_else(edge: Edge) -> None:
+    key = api_key()
+    mine = tenant("tiny", key=key)
+    await edge.tenants.put(mine)
+    await eventually(lambda: limited(edge, {"Cookie": f"dcoder_session={session(mine.id)}"}))
+    assert await limited(edge, {"Cookie": f"__Host-dcoder_session={session(mine.id)}"})
     assert not await limited(edge, {"x-api-key": key})
 
 

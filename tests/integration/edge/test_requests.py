@@ -115,6 +115,8 @@ async def test_preflight_needs_no_credential(edge: Edge) -> None:
         assert "PUT" in answer.headers["Access-Control-Allow-Methods"]
         assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
         assert answer.headers["Access-Control-Max-Age"] == "3600"
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+        assert "X-CSRF-Token" in answer.headers["Access-Control-Allow-Headers"]
         assert "Origin" in answer.headers["Vary"]
 
 

@@ -106,12 +106,12 @@ def test_public_paths(path: str, public: bool) -> None:
 )
 def test_origins(origin: str, allowed: bool) -> None:
     origins = ("https://app.example.com", "http://localhost:*")
-    cors = Cors(origins=origins, methods=(), headers=(), exposed_headers=(), max_age_seconds=0)
+    cors = Cors(origins=origins, methods=(), headers=(), exposed_headers=(), max_age_seconds=0, credentials=False)
     assert bool(re.match(cors.origin_pattern, origin)) is allowed
 
 
 def test_no_origins_allow_none() -> None:
-    cors = Cors(origins=(), methods=(), headers=(), exposed_headers=(), max_age_seconds=0)
+    cors = Cors(origins=(), methods=(), headers=(), exposed_headers=(), max_age_seconds=0, credentials=False)
     assert not re.match(cors.origin_pattern, "https://app.example.com")
 
 

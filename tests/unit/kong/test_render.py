@@ -5,6 +5,7 @@ import yaml
 
 from functions.kit.catalogue import Catalogue
 from kong.edge import edge_routes
+from kong.policy import load_policy
 from kong.render import main, render
 
 # The bundled plugins of the last free image, 3.9, that the platform uses.
@@ -77,10 +78,21 @@ def test_public_routes_ask_for_no_credential(document: dict[str, Any]) -> None:
 
 
 def test_who_has_no_credential_is_turned_away_with_the_envelope(document: dict[str, Any]) -> None:
-    (anonymous,) = document["consumers"]
+    anonymous, _ = document["consumers"]
     refusal = plugin(anonymous, "request-termination")
     assert refusal["status_code"] == 401
     assert yaml.safe_load(refusal["body"])["error"]["code"] == "unauthenticated"
+
+
+def test_signed_in_browsers_pass_and_are_limited_by_tenant_and_address(document: dict[str, Any]) -> None:
+    _, sessions = document["consumers"]
+    (credential,) = sessions["keyauth_credentials"]
+    (script,) = plugin(document, "pre-function")["access"]
+    limit = plugin(sessions, "rate-limiting")
+    assert f'set_header("x-dcoder-key-hash", "{credential["key"]}")' in script
+    assert (limit["limit_by"], limit["header_name"]) == ("header", "x-dcoder-session-bucket")
+    assert load_policy().credentials.session_cookie in script
+    assert 'clear_header("x-dcoder-session-bucket")' in script
 
 
 def test_policy_reaches_the_plugins(document: dict[str, Any]) -> None:
@@ -94,7 +106,9 @@ def test_policy_reaches_the_plugins(document: dict[str, Any]) -> None:
     assert "^dck_[0-9A-Za-z]{40}$" in script
     assert "x-forwarded" not in script
     assert not [
-        word for word in ("RESERVED_NAMES", "RESERVED_PREFIXES", "KEY_PATTERN", "REQUEST_ID_") if word in script
+        word
+        for word in ("RESERVED_NAMES", "RESERVED_PREFIXES", "KEY_PATTERN", "REQUEST_ID_", "SESSION_COOKIE")
+        if word in script
     ]
 
 

@@ -1,0 +1,113 @@
+"""Somebody whom the identity provider vouches for comes in: the tenant's register is brought up to date."""
+
+from dataclasses import dataclass, replace
+
+from functions.kit.clock import utc_now
+from functions.kit.identifiers import new_id
+from functions.kit.members import UserDeactivated
+from functions.kit.principal import Role
+from functions.kit.subjects import UserUpdated
+from functions.kit.tenancy import TenantSuspended
+from functions.platform.core.member_ports import Users
+from functions.platform.core.members import User, UserStatus
+from functions.platform.core.models import TenantStatus
+from functions.platform.core.ports import Events, Tenants
+from functions.platform.core.sign_in_ports import Accounts, Registered
+from functions.platform.core.users import locked_tenant
+
+_ALL = ("email", "groups", "name", "role", "status", "subject")
+_WELCOME = frozenset({UserStatus.INVITED, UserStatus.ACTIVE})
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """An account as the provider describes it.
+
+    Attributes:
+        email: an address that the provider has verified.
+        role: of the tenant, as the provider sees it.
+    """
+
+    subject: str
+    email: str | None
+    name: str | None
+    role: Role
+
+
+class WelcomeMember:
+    """Registers an account with a tenant, or finds it there.
+
+    A role counts from the side where it was changed last: a user begins with the provider's, an admin may change it
+    here, and the provider's counts again once it is another than the provider's of before.
+    """
+
+    def __init__(self, tenants: Tenants, users: Users, accounts: Accounts, events: Events) -> None:
+        self._tenants = tenants
+        self._users = users
+        self._accounts = accounts
+        self._events = events
+
+    async def __call__(self, tenant_id: str, visitor: Visitor, organization_id: str | None) -> None:
+        """Bring the register up to date.
+
+        Raises:
+            TenantNotFound: there is no such tenant.
+            TenantSuspended: it may not be used now.
+            UserDeactivated: the tenant has deactivated or removed the user.
+            EmailTaken: another account of the tenant has the address.
+        """
+        tenant = await locked_tenant(self._tenants, tenant_id)
+        if tenant.status is not TenantStatus.ACTIVE:
+            raise TenantSuspended(f"the tenant is {tenant.status}")
+        if organization_id is not None:
+            await self._accounts.link(organization_id, tenant.id)
+        found = await self._accounts.find(tenant.id, visitor.subject, visitor.email)
+        if found is None or (found.user.status is UserStatus.REMOVED and found.ended_by_provider):
+            await self._register(tenant.id, visitor)
+            return
+        if found.user.status not in _WELCOME:
+            raise UserDeactivated(f"the user was {found.user.status}")
+        await self._update(found, visitor)
+
+    async def _register(self, tenant_id: str, visitor: Visitor) -> None:
+        if visitor.email is None:
+            # The register knows people by address. Without one the token alone speaks for its bearer.
+            return
+        now = utc_now()
+        user = User(
+            id=new_id(),
+            tenant_id=tenant_id,
+            subject=visitor.subject,
+            email=visitor.email,
+            name=visitor.name,
+            role=visitor.role,
+            status=UserStatus.ACTIVE,
+            groups=(),
+            created_at=now,
+            updated_at=now,
+        )
+        await self._users.add(user)
+        await self._accounts.note(user, visitor.role)
+        self._say(user, _ALL)
+
+    async def _update(self, found: Registered, visitor: Visitor) -> None:
+        before, told = found.user, found.told_role
+        role = visitor.role if told is not None and told is not visitor.role else before.role
+        after = replace(
+            before, subject=visitor.subject, status=UserStatus.ACTIVE, role=role, name=before.name or visitor.name
+        )
+        if before.is_acting_admin and not after.is_acting_admin and not await self._has_other_admin(before):
+            after = replace(after, role=before.role)
+        if told is not visitor.role:
+            await self._accounts.note(after, visitor.role)
+        changed = [name for name in _ALL if getattr(after, name) != getattr(before, name)]
+        if changed:
+            await self._users.change(after)
+            self._say(after, changed)
+
+    async def _has_other_admin(self, user: User) -> bool:
+        return await self._users.has_other_admin(user.tenant_id, user.id)
+
+    def _say(self, user: User, changed: "list[str] | tuple[str, ...]") -> None:
+        told = UserUpdated(tenant_id=user.tenant_id, user_id=user.id, status=user.status.value, changed=list(changed))
+        self._events.publish(told, user.tenant_id)

@@ -1,0 +1,1 @@
+"""Sign-in through the edge, as browsers do it."""
