@@ -131,7 +131,7 @@ class TenantSettings(ApiModel):
 
     semantic_cache: bool = Field(True, description="Answer alike questions from the cache.")
     cache_similarity: float = Field(
-        0.95, ge=0.5, le=1.0, description="Least cosine similarity of a question that may share an answer."
+        0.85, ge=0.5, le=1.0, description="Least cosine similarity of a question that may share an answer."
     )
     cache_ttl_seconds: int = Field(
         86_400, ge=0, le=2_592_000, description="Seconds a cached answer lives; 0 turns the cache off."
