@@ -16,20 +16,24 @@ from functions.gateway.adapters.postgres_directory import PostgresProviderDirect
 from functions.gateway.adapters.postgres_limits import PostgresLimitDirectory
 from functions.gateway.adapters.provider_http import ProviderHttp
 from functions.gateway.adapters.redis_cache import RedisAnswerCache
+from functions.gateway.adapters.redis_cache_admin import RedisCacheBook
 from functions.gateway.adapters.redis_link import RedisLink
 from functions.gateway.adapters.redis_meter import RedisMeter
 from functions.gateway.adapters.spool import Spool
 from functions.gateway.adapters.vertex_credentials import VertexCredentials
 from functions.gateway.adapters.vertex_wire import VertexWire
 from functions.gateway.core.admission import Admission, AdmissionPolicy
+from functions.gateway.core.cache_feedback import CacheFeedback
 from functions.gateway.core.completions import Completions
 from functions.gateway.core.embeddings import Embedder
+from functions.gateway.core.models import Provider
 from functions.gateway.core.ports import ChatWire, NativeWire, ProviderDirectory
 from functions.gateway.core.prices import load_prices
 from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.usage import UsageBook
 from functions.kit.egress import EgressPolicy
 from functions.kit.runtime import Runtime
+from functions.kit.settings import Settings
 from functions.kit.subscriptions import Subscriptions
 from functions.kit.tenancy import TenantDirectory
 
@@ -85,8 +89,16 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
             ("responses", "openai"): ResponsesWire(http),
             ("completions", "openai"): TextCompletionsWire(http),
         }
-        embedder = Embedder(directory, wires, admission, usage)
-        cache = SemanticCache(RedisAnswerCache(link), embedder)
+        embedder = Embedder(directory, wires, admission, usage, _platform_embedder(settings))
+        answers = RedisAnswerCache(link)
+        cache = SemanticCache(
+            answers,
+            embedder,
+            CacheFeedback(RedisCacheBook(link)),
+            load_prices(),
+            embedding_seconds=settings.cache_embedding_seconds,
+            spawn=runtime.spawn,
+        )
         subscriptions = Subscriptions(settings.nats_url.get_secret_value())
         subscriptions.on("provider.updated", lambda event: directory.forget(event.tenant_id or ""))
         subscriptions.on("quota.changed", lambda _: limits.wake())
@@ -96,6 +108,7 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
             asyncio.create_task(subscriptions.run(), name="subscriptions"),
             asyncio.create_task(limits.follow(), name="limits"),
             asyncio.create_task(meter.keep(), name="reservations"),
+            asyncio.create_task(answers.keep(), name="cache-counts"),
         ]
         try:
             yield Gateway(
@@ -112,3 +125,12 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
                 with suppress(asyncio.CancelledError):
                     await task
             await link.close()
+
+
+def _platform_embedder(settings: Settings) -> Provider | None:
+    """What embeds for tenants that have no embedding model."""
+    if not (settings.cache_embedder_url and settings.cache_embedder_model):
+        return None
+    key = settings.cache_embedder_key.get_secret_value() if settings.cache_embedder_key else ""
+    url = settings.cache_embedder_url.rstrip("/")
+    return Provider("platform", "openai", url, key, embedding_model=settings.cache_embedder_model)

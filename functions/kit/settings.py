@@ -5,9 +5,9 @@ Only a context's `wiring.py` and the programs in `local/` and `stateful/` read t
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from functions.kit.models import ApiModel
@@ -122,6 +122,16 @@ class Settings(BaseSettings):
         60.0, gt=0, description="What a process held is given back when it was dead for so long."
     )
 
+    cache_embedding_seconds: float = Field(
+        0.5, gt=0, le=10, description="Longest wait for a question's embedding; a slower one is a cache miss."
+    )
+    cache_embedder_url: str = Field(
+        "",
+        description="OpenAI-compatible address, version included, that embeds for tenants without a model of theirs.",
+    )
+    cache_embedder_model: str = Field("", description="The embedding model there; empty turns it off.")
+    cache_embedder_key: SecretStr | None = Field(None, description="Its key.")
+
     otlp_endpoint: str = Field("", description="OTLP/HTTP endpoint of the collector; empty sends no traces.")
     drain_seconds: float = Field(30.0, ge=0, description="Longest wait for open requests after SIGTERM.")
 
@@ -131,11 +141,44 @@ class TenantSettings(ApiModel):
 
     semantic_cache: bool = Field(True, description="Answer alike questions from the cache.")
     cache_similarity: float = Field(
-        0.85, ge=0.5, le=1.0, description="Least cosine similarity of a question that may share an answer."
+        0.85,
+        ge=0.5,
+        le=1.0,
+        description="Least cosine similarity of a question that may share an answer, to begin with.",
+    )
+    cache_similarity_least: float = Field(
+        0.8, ge=0.5, le=1.0, description="Reports and exploration lower the least similarity to no less than this."
+    )
+    cache_similarity_most: float = Field(
+        0.995, ge=0.5, le=1.0, description="Where more than this would be needed, only the same request is answered."
+    )
+    cache_error_rate: float = Field(
+        0.01, gt=0, le=0.2, description="Share of similar hits that may be wrong, by which similarities are learned."
+    )
+    cache_exploration: float = Field(
+        0.0, ge=0, le=0.2, description="Share of similar questions that are asked anyway, to compare the answers."
     )
     cache_ttl_seconds: int = Field(
         86_400, ge=0, le=2_592_000, description="Seconds a cached answer lives; 0 turns the cache off."
     )
+    cache_max_entries: int = Field(
+        20_000, ge=0, le=1_000_000, description="Answers kept at most; the least recently given make room."
+    )
+    cache_max_bytes: int = Field(
+        67_108_864, ge=0, le=10_737_418_240, description="Bytes kept at most, embeddings included."
+    )
+    cache_max_temperature: float = Field(
+        1.0,
+        ge=0,
+        le=2,
+        description="Requests with a higher temperature are neither cached nor answered from the cache.",
+    )
+
+    @model_validator(mode="after")
+    def _bounds_agree(self) -> Self:
+        if not self.cache_similarity_least <= self.cache_similarity <= self.cache_similarity_most:
+            raise ValueError("cacheSimilarity must lie between cacheSimilarityLeast and cacheSimilarityMost")
+        return self
 
     @classmethod
     def of(cls, overrides: dict[str, Any]) -> "TenantSettings":

@@ -1,131 +1,216 @@
-"""Answers in Redis: strings for the exact tier, a vector index (RediSearch HNSW) for the semantic one.
+"""Answers in Redis: a hash for each, found by its name in the exact tier, by a vector index (RediSearch) in the other.
 
-Every key begins with its tenant, and the index's queries filter on tenant, provider, model and conditions as tags:
-no similarity, however great, reaches another tenant's answer.
+Every key begins with its tenant. The index is asked for the tenant and for a scope, a digest of provider, model,
+conditions and embedding model. A digest has no separators, no case and nothing that a query could take for its own, so
+no name, however hostile, and no similarity, however great, reaches an answer that is not in exactly this scope.
 """
 
+import asyncio
+import hashlib
 import logging
 import time
+from collections import Counter
 from typing import Any
 
 import orjson
 
+from functions.gateway.adapters.cache_scripts import FIND, LAND, NOTE, STORE
 from functions.gateway.adapters.redis_link import RedisAway, RedisLink, RedisRefused
-from functions.gateway.core.models import CacheControl, CachedAnswer, CacheKey, CacheState, Candidate, Json
-from functions.kit.identifiers import new_id
+from functions.gateway.core.models import (
+    CacheControl,
+    CachedAnswer,
+    CacheKey,
+    CachePolicy,
+    CacheState,
+    Candidate,
+    Found,
+    Json,
+    Learned,
+    QuestionVector,
+)  # fmt: skip
 
 _logger = logging.getLogger(__name__)
 _NEIGHBOURS = 3
-_QUERY = (
-    "(@tenant:{$tenant} @provider:{$provider} @model:{$model} @conditions:{$conditions})"
-    f"=>[KNN {_NEIGHBOURS} @vector $vector AS distance]"
-)
+_QUERY = f"(@tenant:{{$tenant}} @scope:{{$scope}})=>[KNN {_NEIGHBOURS} @vector $vector AS distance]"
+_HIT_SECONDS = 86_400
+_NOTE_SECONDS = 1.0
+# Of what a hash and its bookkeeping take besides the fields themselves.
+_OVERHEAD_BYTES = 600
 
 
 class RedisAnswerCache:
-    """The answer cache on Redis with RediSearch. Redis away means that nothing is known."""
+    """Port `AnswerCache` on Redis with RediSearch. Redis away means that nothing is known.
 
-    def __init__(self, link: RedisLink) -> None:
+    Args:
+        lease_seconds: how long one process may ask a provider while others wait for its answer.
+    """
+
+    def __init__(self, link: RedisLink, *, lease_seconds: float = 30.0) -> None:
         self._link = link
+        self._lease_ms = round(lease_seconds * 1000)
         self._indexes: set[int] = set()
+        self._noted: dict[str, tuple[Counter[str], dict[str, None]]] = {}
 
-    async def find_exact(self, key: CacheKey, control: CacheControl) -> CachedAnswer | None:
-        """The answer to the very same request."""
+    async def find_exact(self, key: CacheKey, control: CacheControl, token: str = "") -> Found:
+        """The answer to the very same request, and otherwise who asks for it."""
         try:
-            stored = await self._link.execute("GET", _exact(key))
+            reply = await FIND.run(
+                self._link, [base(key.tenant_id)], [key.exact, token, self._lease_ms if token else 0]
+            )
         except (RedisAway, RedisRefused):
-            return None
-        return _answer(stored, "hit", 1.0, control) if stored else None
+            return Found()
+        if isinstance(reply, int):
+            return Found(is_mine=reply == 1, is_theirs=reply == 2)
+        return Found(_answer(key.exact, reply, "hit", 1.0, control))
 
-    async def find_similar(self, key: CacheKey, vector: bytes, control: CacheControl) -> list[Candidate]:
-        """The nearest questions asked under the same conditions, nearest first."""
-        dimensions = len(vector) // 4
+    async def land(self, key: CacheKey, token: str) -> None:
+        """Let others ask."""
         try:
-            reply = await self._link.execute(*_search(key, vector, dimensions))
+            await LAND.run(self._link, [base(key.tenant_id)], [key.exact, token])
+        except (RedisAway, RedisRefused) as error:
+            _logger.info("a lease is left to expire", extra={"reason": str(error)})
+
+    async def find_similar(
+        self, key: CacheKey, vector: QuestionVector, control: CacheControl
+    ) -> tuple[list[Candidate], Learned | None]:
+        """The nearest questions asked in the same scope, nearest first, and what was learned of the tenant's."""
+        # Both are on their way before either is waited for.
+        learned = asyncio.ensure_future(self._learned(key.tenant_id))
+        try:
+            reply = await self._link.execute(*_search(key, vector))
         except RedisRefused:
             # The index does not exist yet, or Redis came back empty.
-            self._indexes.discard(dimensions)
-            return []
+            self._indexes.discard(vector.dimensions)
+            reply = [0]
         except RedisAway:
-            return []
+            reply = [0]
         candidates = []
-        for row in reply[2::2]:
+        for name, row in zip(reply[1::2], reply[2::2], strict=True):
             fields = dict(zip(row[::2], row[1::2], strict=True))
-            answer = _answer(fields[b"answer"], "semantic", 1.0 - float(fields[b"distance"]), control)
+            if fields.get(b"scope") != _scope(key, vector).encode() or not name.startswith(
+                base(key.tenant_id).encode()
+            ):
+                continue
+            similarity = 1.0 - float(fields[b"distance"])
+            answer = _answer(name.rpartition(b":")[2].decode(), fields[b"answer"], "semantic", similarity, control)
             if answer is not None:
-                candidates.append(Candidate(fields[b"question"].decode(), answer))
-        return candidates
+                candidates.append(Candidate(fields[b"question"].decode(), answer, learned_of(fields.get(b"learned"))))
+        return candidates, await learned
 
-    async def store(self, key: CacheKey, completion: Json, vector: bytes | None, ttl_seconds: int) -> None:
-        """Keep an answer in both tiers."""
+    async def store(self, key: CacheKey, completion: Json, vector: QuestionVector | None, policy: CachePolicy) -> None:
+        """Keep an answer in both tiers, within the tenant's room, and let others have it."""
         entry = orjson.dumps({"at": time.time(), "completion": completion})
+        fields: dict[str, Any] = {"answer": entry, "provider": key.provider, "model": key.model}
         try:
-            await self._link.execute("SET", _exact(key), entry, "EX", ttl_seconds)
-            if vector is not None:
-                await self._ensure_index(len(vector) // 4)
-                await self._store_similar(key, entry, vector, ttl_seconds)
+            if vector is not None and await self._ensure_index(vector.dimensions):
+                fields |= {
+                    "dimensions": vector.dimensions,
+                    "tenant": key.tenant_id,
+                    "scope": _scope(key, vector),
+                    "question": key.question,
+                    "vector": vector.data,
+                }
+            size = len(entry) + len(key.question) + (len(vector.data) if vector else 0) + _OVERHEAD_BYTES
+            flat = [part for pair in fields.items() for part in pair]
+            arguments = [key.exact, policy.ttl_seconds, policy.max_entries, policy.max_bytes, size, *flat]
+            await STORE.run(self._link, [base(key.tenant_id)], arguments)
         except (RedisAway, RedisRefused) as error:
             _logger.info("an answer was not cached", extra={"reason": str(error)})
 
-    async def _store_similar(self, key: CacheKey, entry: bytes, vector: bytes, ttl_seconds: int) -> None:
-        name = f"t:{key.tenant_id}:cache:similar:{new_id()}"
-        fields = {
-            "dimensions": len(vector) // 4,
-            "tenant": key.tenant_id,
-            "provider": key.provider,
-            "model": key.model,
-            "conditions": key.conditions,
-            "question": key.question,
-            "answer": entry,
-            "vector": vector,
-        }
-        flat = [part for pair in fields.items() for part in pair]
-        # Together: an entry that never expires would be worse than none.
-        await self._link.transact(("HSET", name, *flat), ("EXPIRE", name, ttl_seconds))
+    async def remember_hit(self, key: CacheKey, request_id: str, answer: CachedAnswer) -> None:
+        """Keep for a day which answer a request was given, so that it can be reported."""
+        name = f"{base(key.tenant_id)}hit:{hashlib.sha256(request_id.encode()).hexdigest()[:32]}"
+        similarity = f"{answer.similarity:.6f}" if answer.state == "semantic" else ""
+        try:
+            await self._link.execute("SET", name, f"{answer.entry_id} {similarity}", "EX", _HIT_SECONDS)
+        except (RedisAway, RedisRefused) as error:
+            _logger.info("a hit cannot be reported later", extra={"reason": str(error)})
 
-    async def _ensure_index(self, dimensions: int) -> None:
+    def note(self, tenant_id: str, counted: dict[str, int], entry_id: str | None = None) -> None:
+        """Count what the cache did; written together once a second, so a process that dies loses a second of it."""
+        counts, given = self._noted.setdefault(tenant_id, (Counter(), {}))
+        counts.update(counted)
+        if entry_id is not None:
+            given[entry_id] = None
+
+    async def keep(self) -> None:
+        """Write what was counted. Runs until cancelled, and then writes once more."""
+        try:
+            while True:
+                await asyncio.sleep(_NOTE_SECONDS)
+                await self._write()
+        finally:
+            await self._write()
+
+    async def _write(self) -> None:
+        noted, self._noted = self._noted, {}
+        for tenant_id, (counts, given) in noted.items():
+            flat = [part for pair in counts.items() for part in pair]
+            try:
+                await NOTE.run(self._link, [base(tenant_id)], [len(counts), *flat, *list(given)[-2000:]])
+            except (RedisAway, RedisRefused) as error:
+                _logger.info("what the cache did was not counted", extra={"reason": str(error)})
+
+    async def _learned(self, tenant_id: str) -> Learned | None:
+        try:
+            return learned_of(await self._link.execute("GET", f"{base(tenant_id)}learned"))
+        except (RedisAway, RedisRefused):
+            return None
+
+    async def _ensure_index(self, dimensions: int) -> bool:
         if dimensions in self._indexes:
-            return
+            return True
         try:
             await self._link.execute(
                 "FT.CREATE", _index(dimensions), "ON", "HASH", "PREFIX", 1, "t:",
                 "FILTER", f"@dimensions=={dimensions}",
-                "SCHEMA", "tenant", "TAG", "provider", "TAG", "model", "TAG", "CASESENSITIVE", "conditions", "TAG",
+                "SCHEMA", "tenant", "TAG", "CASESENSITIVE", "scope", "TAG", "CASESENSITIVE",
                 "vector", "VECTOR", "HNSW", 6, "TYPE", "FLOAT32", "DIM", dimensions, "DISTANCE_METRIC", "COSINE",
             )  # fmt: skip
         except RedisRefused as error:
             if "already exists" not in str(error):
                 _logger.warning("redis has no vector search; only the exact tier serves", extra={"reason": str(error)})
-                return
+                return False
         self._indexes.add(dimensions)
+        return True
 
 
-def _search(key: CacheKey, vector: bytes, dimensions: int) -> tuple[Any, ...]:
-    parameters = {
-        "tenant": key.tenant_id,
-        "provider": key.provider,
-        "model": key.model,
-        "conditions": key.conditions,
-        "vector": vector,
-    }
+def base(tenant_id: str) -> str:
+    """What all keys of a tenant's cache begin with."""
+    return f"t:{tenant_id}:cache:"
+
+
+def learned_of(stored: bytes | None) -> Learned | None:
+    """What the scripts keep as `version start threshold`."""
+    if not stored:
+        return None
+    _, start, threshold = stored.split()
+    return Learned(float(start), float(threshold))
+
+
+def _search(key: CacheKey, vector: QuestionVector) -> tuple[Any, ...]:
+    parameters = {"tenant": key.tenant_id, "scope": _scope(key, vector), "vector": vector.data}
     flat = [part for pair in parameters.items() for part in pair]
     return (
-        "FT.SEARCH", _index(dimensions), _QUERY, "PARAMS", len(flat), *flat,
-        "SORTBY", "distance", "RETURN", 3, "distance", "question", "answer", "DIALECT", 2,
+        "FT.SEARCH", _index(vector.dimensions), _QUERY, "PARAMS", len(flat), *flat,
+        "SORTBY", "distance", "RETURN", 5, "distance", "question", "answer", "scope", "learned", "DIALECT", 2,
     )  # fmt: skip
 
 
+def _scope(key: CacheKey, vector: QuestionVector) -> str:
+    parts = [key.tenant_id, key.provider, key.model, key.conditions, vector.model]
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()
+
+
 def _index(dimensions: int) -> str:
-    return f"semantic-cache:{dimensions}"
+    return f"answers:{dimensions}"
 
 
-def _exact(key: CacheKey) -> str:
-    return f"t:{key.tenant_id}:cache:exact:{key.provider}:{key.exact}"
-
-
-def _answer(stored: bytes, state: CacheState, similarity: float, control: CacheControl) -> CachedAnswer | None:
+def _answer(
+    entry_id: str, stored: bytes, state: CacheState, similarity: float, control: CacheControl
+) -> CachedAnswer | None:
     entry = orjson.loads(stored)
     age = max(0, round(time.time() - entry["at"]))
     if control.max_age_seconds is not None and age > control.max_age_seconds:
         return None
-    return CachedAnswer(entry["completion"], state, similarity, age)
+    return CachedAnswer(entry["completion"], state, similarity, age, entry_id)

@@ -71,9 +71,11 @@ def _headers(call: Call) -> dict[str, str]:
     }
     if call.most_tokens is not None:
         headers["x-dcoder-max-tokens"] = str(call.most_tokens)
-    if call.similarity is not None:
-        headers["x-dcoder-cache-similarity"] = f"{call.similarity:.4f}"
-        headers["age"] = str(call.age_seconds)
+    if call.cache_id:
+        headers["x-dcoder-cache-id"] = call.cache_id
+    if call.cached is not None:
+        headers["x-dcoder-cache-similarity"] = f"{call.cached.similarity:.4f}"
+        headers["age"] = str(call.cached.age_seconds)
     return headers
 
 

@@ -15,12 +15,22 @@ from functions.gateway.core.dialects import Dialect, Passage, understanding
 from functions.gateway.core.errors import ProviderRejected, QuotaExceeded
 from functions.gateway.core.fingerprint import cache_key, may_store
 from functions.gateway.core.live_stream import LiveStream, Status, estimate
-from functions.gateway.core.models import CacheControl, CachedAnswer, CacheKey, CacheState, Caller, Json, Target, Usage
+from functions.gateway.core.models import (
+    CacheControl,
+    CachedAnswer,
+    CacheKey,
+    CacheState,
+    Caller,
+    Json,
+    QuestionVector,
+    Target,
+    Usage,
+)
 from functions.gateway.core.needs import limited
 from functions.gateway.core.ports import ChatWire, NativeWire, ProviderDirectory
 from functions.gateway.core.routing import resolve
 from functions.gateway.core.semantic_cache import SemanticCache
-from functions.gateway.core.streaming import Assembler, chunks_of
+from functions.gateway.core.streaming import Assembler, chunks_of, usage_object
 from functions.gateway.core.usage import UsageBook
 
 
@@ -33,6 +43,11 @@ class Call:
         passage: how it was asked for in another format; None when in this one.
         most_tokens: what the answer was limited to for the sake of a quota; None when it was not.
         provider_seconds: time spent waiting for providers; the rest is ours.
+        may_wait: it can have the answer of another process, which is whole.
+        is_leading: other processes wait for its answer.
+        vector: the question's embedding, maybe still under way.
+        compared: an answer that was there, kept back to be compared with the provider's.
+        cached: the answer that was given.
     """
 
     booking: Booking
@@ -42,10 +57,11 @@ class Call:
     passage: Passage | None = None
     most_tokens: int | None = None
     provider_seconds: float = 0.0
-    vector: bytes | None = None
-    state: CacheState = "miss"
-    similarity: float | None = None
-    age_seconds: int | None = None
+    may_wait: bool = False
+    is_leading: bool = False
+    vector: "asyncio.Future[QuestionVector | None] | None" = None
+    compared: CachedAnswer | None = None
+    cached: CachedAnswer | None = None
 
     @property
     def caller(self) -> Caller:
@@ -56,6 +72,18 @@ class Call:
     def target(self) -> Target:
         """Where it goes."""
         return self.booking.target
+
+    @property
+    def state(self) -> CacheState:
+        """How the cache served it."""
+        return "miss" if self.cached is None else self.cached.state
+
+    @property
+    def cache_id(self) -> str:
+        """Names the answer in the tenant's cache, where it comes from there or may be kept there; else empty."""
+        if self.cached is not None and self.cached.entry_id:
+            return self.cached.entry_id
+        return self.key.exact if self.key is not None and self.control.may_store else ""
 
     def overhead_ms(self) -> float:
         """Milliseconds since the start that no provider was waited for."""
@@ -90,6 +118,10 @@ class _Told:
     own: Json | None = None
 
 
+# Tenant and digest of the request.
+_Flight = tuple[str, str]
+
+
 class Completions:
     """Completions for a tenant.
 
@@ -117,7 +149,8 @@ class Completions:
         self._admission = admission
         self._usage = usage
         self._spawn = spawn
-        self._flights: dict[tuple[str, str, str], asyncio.Future[_Told]] = {}
+        self._flights: dict[_Flight, asyncio.Future[_Told]] = {}
+        self._streams: dict[_Flight, asyncio.Future[LiveStream | CachedAnswer | None]] = {}
 
     async def complete(
         self, caller: Caller, body: Json, control: CacheControl, dialect: Dialect | None = None
@@ -132,10 +165,11 @@ class Completions:
             DcoderError: no such model, a limit of the tenant's, or what the provider answered instead.
         """
         call = await self._begin(caller, body, control, dialect)
+        call.may_wait = True
         if call.key is None or not control.may_read:
             await self._admit(call)
             return _answer(call, await self._ask(call))
-        flight = (caller.tenant_id, call.target.provider.name, call.key.exact)
+        flight = (caller.tenant_id, call.key.exact)
         running = self._flights.get(flight)
         if running is not None:
             return _answer(call, await self._share(call, running))
@@ -155,13 +189,37 @@ class Completions:
         """
         call = await self._begin(caller, body, control, dialect)
         wants_usage = bool(dialect or (body.get("stream_options") or {}).get("include_usage"))
+        is_native = call.passage is not None and call.passage.wire is not None
+        if call.key is None or not control.may_read or is_native:
+            return self._streamed(call, await self._find_or_open(call), wants_usage)
+        flight = (caller.tenant_id, call.key.exact)
+        while (running := self._streams.get(flight)) is not None:
+            if (found := await asyncio.shield(running)) is not None:
+                return self._streamed(call, await self._join(call, found), wants_usage)
+        leading: asyncio.Future[LiveStream | CachedAnswer | None] = asyncio.get_running_loop().create_future()
+        self._streams[flight] = leading
+        try:
+            opened = await self._find_or_open(call)
+            leading.set_result(opened)
+        finally:
+            if leading.done() and isinstance(opened, LiveStream):
+                opened.when_ended(lambda: self._passed(flight))
+            else:
+                del self._streams[flight]
+            if not leading.done():
+                leading.set_result(None)
+        return self._streamed(call, opened, wants_usage)
+
+    def _passed(self, flight: _Flight) -> None:
+        del self._streams[flight]
+
+    async def _find_or_open(self, call: Call) -> LiveStream | CachedAnswer:
         with self._admission.holding(call.booking):
             open_stream = self._opening(call)
             cached = await self._admit_and_find(call)
             if cached is not None:
-                told = await self._serve_cached(call, cached)
-                chunks = _each(chunks_of(told.completion, include_usage=wants_usage))
-                return StreamedAnswer(call, _in_words(call, chunks), lambda: None)
+                await self._serve_cached(call, cached)
+                return cached
         live = LiveStream(
             open_stream,
             _reading(call),
@@ -171,10 +229,33 @@ class Completions:
         waited = time.perf_counter()
         await live.start()
         call.provider_seconds += time.perf_counter() - waited
+        return live
+
+    async def _join(self, call: Call, found: LiveStream | CachedAnswer) -> LiveStream | CachedAnswer:
+        """The very same question is being answered right now: hear the same answer, from its beginning."""
+        with self._admission.holding(call.booking):
+            await self._admission.for_request(call.booking)
+            if isinstance(found, CachedAnswer):
+                await self._serve_cached(call, found)
+                return found
+            found.join()
+            call.cached = CachedAnswer({}, "hit", 1.0, 0, call.cache_id)
+            self._spawn(self._settle_joined(call, found), "joined-stream")
+        return found
+
+    async def _settle_joined(self, call: Call, live: LiveStream) -> None:
+        with self._admission.holding(call.booking):
+            answer = CachedAnswer({"usage": usage_object(await live.usage() or Usage())}, "hit", 1.0, 0, call.cache_id)
+            await self._serve_cached(call, answer)
+
+    def _streamed(self, call: Call, opened: LiveStream | CachedAnswer, wants_usage: bool) -> StreamedAnswer:
+        if isinstance(opened, CachedAnswer):
+            chunks = _each(chunks_of(opened.completion, include_usage=wants_usage))
+            return StreamedAnswer(call, _in_words(call, chunks), lambda: None)
         if call.passage is None:
-            return StreamedAnswer(call, _without_unasked_usage(live.chunks(), wants_usage), live.abandon)
-        events = live.chunks() if call.passage.wire else _in_words(call, live.chunks())
-        return StreamedAnswer(call, events, live.abandon)
+            return StreamedAnswer(call, _without_unasked_usage(opened.chunks(), wants_usage), opened.abandon)
+        events = opened.chunks() if call.passage.wire else _in_words(call, opened.chunks())
+        return StreamedAnswer(call, events, opened.abandon)
 
     async def _begin(self, caller: Caller, body: Json, control: CacheControl, dialect: Dialect | None) -> Call:
         target = resolve(str(body.get("model") or ""), await self._directory.providers(caller.tenant_id))
@@ -185,7 +266,8 @@ class Completions:
         may_share = passage is None or passage.may_share
         caching = may_share and caller.settings.cache_ttl_seconds > 0 and (control.may_read or control.may_store)
         chat = body if passage is None else passage.chat
-        key = cache_key(caller.tenant_id, target, chat) if caching else None
+        warmest = caller.settings.cache_max_temperature
+        key = cache_key(caller.tenant_id, target, chat, max_temperature=warmest) if caching else None
         return Call(booking, chat, key, control, passage)
 
     def _opening(self, call: Call) -> Callable[[], AbstractAsyncContextManager[AsyncIterator[Json]]]:
@@ -216,16 +298,20 @@ class Completions:
                 # That was the other caller's limit; this one may have others.
                 return await self._find_or_ask(call)
             if may_store(completion):
-                return await self._serve_cached(call, CachedAnswer(completion, "hit", 1.0, 0))
+                return await self._serve_cached(call, CachedAnswer(completion, "hit", 1.0, 0, call.cache_id))
             await self._admit(call)
         return await self._ask(call)
 
     async def _find_or_ask(self, call: Call) -> _Told:
-        with self._admission.holding(call.booking):
-            cached = await self._admit_and_find(call)
-            if cached is not None:
-                return await self._serve_cached(call, cached)
-        return await self._ask(call)
+        try:
+            with self._admission.holding(call.booking):
+                cached = await self._admit_and_find(call)
+                if cached is not None:
+                    return await self._serve_cached(call, cached)
+            return await self._ask(call)
+        except BaseException:
+            self._cache.let_others(call)
+            raise
 
     async def _admit(self, call: Call, *, patient: bool = True) -> None:
         call.most_tokens = await self._admission.for_chat(call.booking, call.body, patient=patient)
@@ -279,8 +365,9 @@ class Completions:
             return _Told(dialect.completion(own), own)
 
     async def _serve_cached(self, call: Call, cached: CachedAnswer) -> _Told:
-        call.state, call.similarity, call.age_seconds = cached.state, cached.similarity, cached.age_seconds
+        call.cached = cached
         call.most_tokens = None
+        self._cache.served(call, cached)
         saved = Usage.of(cached.completion.get("usage")) or Usage()
         await self._usage.record_cached(call.booking, cached.state, saved)
         return _Told(cached.completion)
@@ -295,8 +382,10 @@ class Completions:
     def _keep(self, call: Call, completion: Json) -> None:
         if call.key is not None and call.control.may_store and may_store(completion):
             self._spawn(self._cache.store(call, completion), "cache-store")
+        else:
+            self._cache.let_others(call)
 
-    def _landed(self, flight: tuple[str, str, str], done: "asyncio.Future[_Told]") -> None:
+    def _landed(self, flight: _Flight, done: "asyncio.Future[_Told]") -> None:
         self._flights.pop(flight, None)
         if not done.cancelled():
             done.exception()

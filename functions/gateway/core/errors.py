@@ -20,6 +20,12 @@ class QuotaExceeded(RateLimited):
         self.is_final = is_final
 
 
+class CachedAnswerNotFound(NotFound):
+    """There is no such answer in the cache, or it was reported already."""
+
+    code = "cached_answer_not_found"
+
+
 class ModelNotFound(NotFound):
     """No provider of the tenant offers the model."""
 

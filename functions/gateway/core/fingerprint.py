@@ -13,15 +13,16 @@ _IRRELEVANT = frozenset(
     {"stream", "stream_options", "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
 )
 _MOST_QUESTION_CHARACTERS = 4000
+_ID_CHARACTERS = 32
 
 
-def cache_key(tenant_id: str, target: Target, body: Json) -> CacheKey | None:
+def cache_key(tenant_id: str, target: Target, body: Json, *, max_temperature: float = 1.0) -> CacheKey | None:
     """The coordinates of a request in the cache, or None when its answer must not be shared.
 
     Not shared are requests that may call tools, that ask for several answers or for sound, and whose temperature
-    above 1 asks for surprise.
+    asks for surprise.
     """
-    if not _may_share(body):
+    if not _may_share(body, max_temperature):
         return None
     relevant = {name: value for name, value in body.items() if name not in _IRRELEVANT}
     relevant["model"] = target.model
@@ -32,7 +33,7 @@ def cache_key(tenant_id: str, target: Target, body: Json) -> CacheKey | None:
         provider=target.provider.name,
         model=target.model,
         conditions=_digest(conditions),
-        exact=_digest(relevant),
+        exact=_digest([target.provider.name, relevant])[:_ID_CHARACTERS],
         question=question,
     )
 
@@ -54,11 +55,11 @@ def may_store(completion: Json) -> bool:
     )
 
 
-def _may_share(body: Json) -> bool:
+def _may_share(body: Json, max_temperature: float) -> bool:
     return (
         not any(body.get(name) for name in ("tools", "functions", "audio", "web_search_options", "prediction"))
         and body.get("n") in (None, 1)
-        and (body.get("temperature") or 0) <= 1
+        and (body.get("temperature") or 0) <= max_temperature
         and not any(message.get("role") == "tool" for message in body["messages"])
     )
 

@@ -18,7 +18,7 @@ DRAIN_SECONDS = 30.0
 
 
 class LiveStream:
-    """Reads the provider in a task of its own and hands chunks on.
+    """Reads the provider in a task of its own and hands chunks on, to as many as listen, each from the beginning.
 
     Nothing holds the provider back when the client is slow: a completion's size is bounded by its token limit.
 
@@ -40,7 +40,11 @@ class LiveStream:
         self._read = read
         self._settle = settle
         self._give_back = give_back
-        self._queue: asyncio.Queue[Json | DcoderError | None] = asyncio.Queue()
+        self._said: list[Json | DcoderError | None] = []
+        self._news = asyncio.Event()
+        self._listeners = 1
+        self._giving_up: asyncio.TimerHandle | None = None
+        self._ended: asyncio.Future[Usage | None] = asyncio.get_running_loop().create_future()
         self._accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task: asyncio.Task[None] | None = None
         self._abandoned = False
@@ -60,16 +64,41 @@ class LiveStream:
         Raises:
             DcoderError: the stream broke off; what came before it was given.
         """
-        while (item := await self._queue.get()) is not None:
-            if isinstance(item, DcoderError):
-                raise item
-            yield item
+        at = 0
+        while True:
+            news = self._news
+            while at < len(self._said):
+                item = self._said[at]
+                at += 1
+                if item is None:
+                    return
+                if isinstance(item, DcoderError):
+                    raise item
+                yield item
+            await news.wait()
+
+    def join(self) -> None:
+        """Somebody else listens, too."""
+        self._listeners += 1
+        self._abandoned = False
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
 
     def abandon(self) -> None:
-        """Nobody listens any more: read on for the bill within a cap. Harmless after the end."""
-        if self._task is not None and not self._task.done():
+        """One listens no more. After the last: read on for the bill within a cap. Harmless after the end."""
+        self._listeners -= 1
+        if not self._listeners and self._task is not None and not self._task.done():
             self._abandoned = True
-            asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._task.cancel)
+            self._giving_up = asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._task.cancel)
+
+    async def usage(self) -> Usage | None:
+        """What the whole took, once it has ended; None when the provider did not say."""
+        return await asyncio.shield(self._ended)
+
+    def when_ended(self, then: Callable[[], None]) -> None:
+        """Call this at the end, whatever it is; now where that has been."""
+        self._ended.add_done_callback(lambda _: then())
 
     async def run(self) -> None:
         """Read to the end, then settle."""
@@ -81,7 +110,7 @@ class LiveStream:
                 async for item in items:
                     for chunk in (item,) if self._read is None else self._read(item):
                         assembler.add(chunk)
-                    self._queue.put_nowait(item)
+                    self._say(item)
             status = "cancelled" if self._abandoned else "ok"
         except DcoderError as error:
             self._fail(error)
@@ -95,11 +124,19 @@ class LiveStream:
                 self._give_back()
                 if not self._accepted.done():
                     self._accepted.set_exception(Internal("the provider's stream could not be read"))
-            self._queue.put_nowait(None)
+            self._say(None)
+            if self._giving_up is not None:
+                self._giving_up.cancel()
+            self._ended.set_result(assembler.usage)
+
+    def _say(self, item: Json | DcoderError | None) -> None:
+        self._said.append(item)
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
     def _fail(self, error: DcoderError) -> None:
         if self._accepted.done():
-            self._queue.put_nowait(error)
+            self._say(error)
         else:
             self._accepted.set_exception(error)
 

@@ -137,12 +137,28 @@ class CachedAnswer:
         completion: the OpenAI completion object.
         similarity: cosine similarity, 1.0 for the exact tier.
         age_seconds: how long ago it was stored.
+        entry_id: names it within the tenant's cache; empty when it was not stored.
     """
 
     completion: Json
     state: CacheState
     similarity: float
     age_seconds: int
+    entry_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the exact tier knows of a request.
+
+    Attributes:
+        is_mine: nobody asked for it until now; this call does.
+        is_theirs: another process is asking for it.
+    """
+
+    answer: CachedAnswer | None = None
+    is_mine: bool = False
+    is_theirs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +168,7 @@ class CacheKey:
     Attributes:
         conditions: digest of all that shapes the answer besides the last question: instructions, earlier turns,
             parameters.
-        exact: digest of the whole request.
+        exact: digest of the whole request and its provider; also the entry's id.
         question: the last user message; empty when only the exact tier may serve.
     """
 
@@ -165,8 +181,48 @@ class CacheKey:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionVector:
+    """A question's embedding.
+
+    Attributes:
+        data: little-endian float32.
+        model: what embedded it; vectors of different models are never compared.
+    """
+
+    data: bytes
+    model: str
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers it has."""
+        return len(self.data) // 4
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """How much of a tenant is kept, and for how long."""
+
+    ttl_seconds: int
+    max_entries: int
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A least similarity that was learned.
+
+    Attributes:
+        start: the tenant's setting that it was learned from; under another setting it says nothing.
+    """
+
+    start: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A question asked before under the same conditions."""
 
     question: str
     answer: CachedAnswer
+    learned: Learned | None = None

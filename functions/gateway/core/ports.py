@@ -5,7 +5,20 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from functions.gateway.core.models import CacheControl, CachedAnswer, CacheKey, Candidate, Json, Provider, Target, Usage
+from functions.gateway.core.models import (
+    CacheControl,
+    CachedAnswer,
+    CacheKey,
+    CachePolicy,
+    Candidate,
+    Found,
+    Json,
+    Learned,
+    Provider,
+    QuestionVector,
+    Target,
+    Usage,
+)
 from functions.gateway.core.quota import Hold, Limit, TenantLimits
 from functions.kit.subjects import UsageRecord
 
@@ -55,16 +68,34 @@ class NativeWire(Protocol):
 class AnswerCache(Protocol):
     """Answers given before. Never raises because its store is away: it then knows nothing."""
 
-    async def find_exact(self, key: CacheKey, control: CacheControl) -> CachedAnswer | None:
-        """The answer to the very same request."""
+    async def find_exact(self, key: CacheKey, control: CacheControl, token: str = "") -> Found:
+        """The answer to the very same request, and otherwise who asks for it.
+
+        Args:
+            token: names the call, which will ask when nobody does; empty when it would not let others wait for it.
+        """
         ...
 
-    async def find_similar(self, key: CacheKey, vector: bytes, control: CacheControl) -> list[Candidate]:
-        """The nearest questions asked under the same conditions, nearest first."""
+    async def land(self, key: CacheKey, token: str) -> None:
+        """The call asks no more, and has kept no answer: let others ask."""
         ...
 
-    async def store(self, key: CacheKey, completion: Json, vector: bytes | None, ttl_seconds: int) -> None:
-        """Keep an answer."""
+    async def find_similar(
+        self, key: CacheKey, vector: QuestionVector, control: CacheControl
+    ) -> tuple[list[Candidate], Learned | None]:
+        """The nearest questions asked under the same conditions, nearest first, and what the tenant's taught."""
+        ...
+
+    async def store(self, key: CacheKey, completion: Json, vector: QuestionVector | None, policy: CachePolicy) -> None:
+        """Keep an answer, and let others have it."""
+        ...
+
+    async def remember_hit(self, key: CacheKey, request_id: str, answer: CachedAnswer) -> None:
+        """Keep which answer a request was given, so that it can be reported."""
+        ...
+
+    def note(self, tenant_id: str, counted: dict[str, int], entry_id: str | None = None) -> None:
+        """Count what the cache did, soon."""
         ...
 
 

@@ -1,64 +1,169 @@
 """The two tiers of the cache: the very same request, then a question that means the same."""
 
+import asyncio
 import logging
+import random
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
+from functions.gateway.core.answers_agree import AnswerJudge
+from functions.gateway.core.cache_feedback import CacheFeedback
+from functions.gateway.core.cache_ports import Given
 from functions.gateway.core.embeddings import Embedder
-from functions.gateway.core.models import CachedAnswer, Json
-from functions.gateway.core.ports import AnswerCache
+from functions.gateway.core.models import CachedAnswer, CachePolicy, Candidate, Json, Learned, QuestionVector, Usage
+from functions.gateway.core.ports import AnswerCache, Prices
 from functions.gateway.core.similarity import may_share_answer
 from functions.kit.errors import DcoderError
+from functions.kit.settings import TenantSettings
 
 if TYPE_CHECKING:
     from functions.gateway.core.completions import Call
 
 _logger = logging.getLogger(__name__)
+_LOOK_AGAIN_SECONDS = 0.05
+_MOST_LOOKS = 600
 
 
 class SemanticCache:
-    """Finds and keeps answers. Whatever is wrong with it, the provider can still be asked."""
+    """Finds and keeps answers. Whatever is wrong with it, the provider can still be asked.
 
-    def __init__(self, store: AnswerCache, embedder: Embedder) -> None:
+    Args:
+        embedding_seconds: longest wait for a question's embedding; it is used for storing when it comes later.
+        spawn: runs work in the background, owned by the process.
+    """
+
+    def __init__(
+        self,
+        store: AnswerCache,
+        embedder: Embedder,
+        feedback: CacheFeedback,
+        prices: Prices,
+        *,
+        embedding_seconds: float,
+        spawn: Callable[[Coroutine[Any, Any, None], str], None],
+    ) -> None:
         self._store = store
         self._embedder = embedder
+        self._feedback = feedback
+        self._judge = AnswerJudge(embedder)
+        self._prices = prices
+        self._embedding_seconds = embedding_seconds
+        self._spawn = spawn
 
     async def find(self, call: "Call") -> CachedAnswer | None:
         """An answer given before that this call may have, or None."""
         return await self.find_exact(call) or await self.find_similar(call)
 
     async def find_exact(self, call: "Call") -> CachedAnswer | None:
-        """The answer to the very same request."""
+        """The answer to the very same request; when another process asks for it just now, once that has it."""
         if call.key is None or not call.control.may_read:
             return None
-        return await self._store.find_exact(call.key, call.control)
+        token = call.booking.usage_id if call.may_wait and call.control.may_store else ""
+        found = await self._store.find_exact(call.key, call.control, token)
+        if not found.is_theirs:
+            call.is_leading = found.is_mine
+            return found.answer
+        waited = time.perf_counter()
+        for _ in range(_MOST_LOOKS):
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            found = await self._store.find_exact(call.key, call.control, token)
+            if not found.is_theirs:
+                break
+        call.provider_seconds += time.perf_counter() - waited
+        call.is_leading = found.is_mine
+        return found.answer
 
     async def find_similar(self, call: "Call") -> CachedAnswer | None:
         """The answer to a question that means the same."""
-        if call.key is None or not call.control.may_read:
-            return None
-        if not call.key.question or not call.caller.settings.semantic_cache:
-            return None
-        call.vector = await self._embed(call)
-        if call.vector is None:
-            return None
-        for candidate in await self._store.find_similar(call.key, call.vector, call.control):
-            similar = candidate.answer.similarity >= call.caller.settings.cache_similarity
-            if similar and may_share_answer(call.key.question, candidate.question):
-                return candidate.answer
-        return None
+        found = await self._similar(call)
+        if found is not None:
+            self.let_others(call)
+        elif call.key is not None and call.control.may_read:
+            self._store.note(call.caller.tenant_id, {"miss": 1})
+        return found
 
     async def store(self, call: "Call", completion: Json) -> None:
         """Keep an answer for as long as the tenant wishes."""
-        if call.key is not None:
-            await self._store.store(call.key, completion, call.vector, call.caller.settings.cache_ttl_seconds)
+        if call.key is None:
+            return
+        settings = call.caller.settings
+        policy = CachePolicy(settings.cache_ttl_seconds, settings.cache_max_entries, settings.cache_max_bytes)
+        await self._store.store(call.key, completion, await self._vector(call), policy)
+        if call.compared is not None:
+            await self._compare(call, call.compared, completion)
 
-    async def _embed(self, call: "Call") -> bytes | None:
+    def let_others(self, call: "Call") -> None:
+        """The call will keep no answer: whoever waits for it may ask."""
+        if call.is_leading and call.key is not None:
+            call.is_leading = False
+            self._spawn(self._store.land(call.key, call.booking.usage_id), "cache-land")
+
+    def served(self, call: "Call", answer: CachedAnswer) -> None:
+        """Count an answer that was given, and what it saved."""
+        saved = Usage.of(answer.completion.get("usage")) or Usage()
+        money = self._prices.cost_micro_usd(call.target.provider.kind, call.target.model, saved)
+        counted = {answer.state: 1, "savedTokens": saved.total_tokens, "savedMicroUsd": money}
+        self._store.note(call.caller.tenant_id, counted, answer.entry_id or None)
+        if call.key is not None and answer.entry_id:
+            self._spawn(self._store.remember_hit(call.key, call.caller.request_id, answer), "cache-hit")
+
+    async def _similar(self, call: "Call") -> CachedAnswer | None:
+        settings = call.caller.settings
+        if call.key is None or not call.control.may_read or not call.key.question or not settings.semantic_cache:
+            return None
+        call.vector = asyncio.get_running_loop().create_future()
+        self._spawn(self._embed(call, call.vector), "question-embedding")
         waited = time.perf_counter()
+        await asyncio.wait({call.vector}, timeout=self._embedding_seconds)
+        call.provider_seconds += time.perf_counter() - waited
+        vector = call.vector.result() if call.vector.done() else None
+        if vector is None:
+            return None
+        candidates, learned = await self._store.find_similar(call.key, vector, call.control)
+        for candidate in candidates:
+            if candidate.answer.similarity < settings.cache_similarity_least:
+                return None
+            if may_share_answer(call.key.question, candidate.question):
+                return self._decide(call, candidate, learned)
+        return None
+
+    def _decide(self, call: "Call", candidate: Candidate, learned: Learned | None) -> CachedAnswer | None:
+        """Whether the answer is near enough, by what was learned of it, else of the tenant's, else by the setting."""
+        settings = call.caller.settings
+        if settings.cache_exploration and random.random() < settings.cache_exploration:  # noqa: S311 - a sample
+            call.compared = candidate.answer
+            return None
+        least = least_similarity(settings, candidate.learned, learned)
+        return candidate.answer if candidate.answer.similarity >= least else None
+
+    async def _compare(self, call: "Call", cached: CachedAnswer, completion: Json) -> None:
+        """Learn from an answer that was asked for although one was there."""
+        caller = call.caller
         try:
-            return await self._embedder.embed_question(call.caller, call.target.provider, call.key.question)  # type: ignore[union-attr]
+            agree = await self._judge.agree(caller, call.target.provider, cached.completion, completion)
+            if agree is not None:
+                given = Given(cached.entry_id, cached.similarity)
+                await self._feedback.observe(caller.tenant_id, caller.settings, given, right=agree)
+        except DcoderError as error:
+            _logger.info("two answers were not compared", extra={"reason": error.code})
+
+    async def _vector(self, call: "Call") -> QuestionVector | None:
+        return None if call.vector is None else await call.vector
+
+    async def _embed(self, call: "Call", vector: "asyncio.Future[QuestionVector | None]") -> None:
+        found = None
+        try:
+            found = await self._embedder.embed_question(call.caller, call.target.provider, call.key.question)  # type: ignore[union-attr]
         except DcoderError as error:
             _logger.warning("no embedding for the cache", extra={"reason": error.code})
-            return None
         finally:
-            call.provider_seconds += time.perf_counter() - waited
+            vector.set_result(found)
+
+
+def least_similarity(settings: TenantSettings, *learned: Learned | None) -> float:
+    """The first of what was learned under the tenant's present settings, else its setting."""
+    for found in learned:
+        if found is not None and found.start == settings.cache_similarity:
+            return max(found.threshold, settings.cache_similarity_least)
+    return settings.cache_similarity

@@ -1,0 +1,1 @@
+"""The cache looked at, flushed and reported."""
