@@ -17,6 +17,12 @@ local function now()
     return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- Finer, because many are given within a millisecond; as text, because Lua rounds what has so many digits.
+local function just_now()
+    local time = redis.call('TIME')
+    return string.format('%s%06d', time[1], time[2])
+end
+
 local function drop(id)
     local size = redis.call('HGET', sizes, id)
     redis.call('DEL', base .. 'entry:' .. id)
@@ -81,7 +87,7 @@ redis.call('HSET', entry, unpack(ARGV, 6))
 local learned = redis.call('GET', base .. 'learned:' .. id)
 if learned then redis.call('HSET', entry, 'learned', learned) end
 redis.call('EXPIRE', entry, seconds)
-redis.call('ZADD', used, moment, id)
+redis.call('ZADD', used, just_now(), id)
 redis.call('ZADD', expires, moment + seconds * 1000, id)
 redis.call('HSET', sizes, id, size)
 redis.call('HINCRBY', totals, 'bytes', size)
@@ -96,7 +102,7 @@ NOTE = Script(
     + """
 local count = tonumber(ARGV[1])
 for at = 2, 2 * count, 2 do redis.call('HINCRBY', totals, ARGV[at], ARGV[at + 1]) end
-local moment = now()
+local moment = just_now()
 for at = 2 * count + 2, #ARGV do redis.call('ZADD', used, 'XX', moment, ARGV[at]) end
 return 1
 """

@@ -79,6 +79,8 @@ class RedisLink:
         """Close the connection; what is under way fails."""
         if self._wire is not None:
             self._wire.close()
+            # The transport lets go of its socket in the loop's next turn.
+            await asyncio.sleep(0)
 
     async def _connect(self) -> "_Wire":
         if self._connecting is None:
@@ -97,6 +99,7 @@ class RedisLink:
     async def _open(self) -> "_Wire":
         host, port = self._options.get("host", "127.0.0.1"), self._options.get("port", 6379)
         loop = asyncio.get_running_loop()
+        wire = None
         try:
             async with asyncio.timeout(self._timeout):
                 _, wire = await loop.create_connection(
@@ -106,7 +109,9 @@ class RedisLink:
                     reply = await wire.ask(command)
                     if isinstance(reply, hiredis.ReplyError):
                         raise RedisAway(f"redis refused the connection: {reply}")
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, RedisAway) as error:
+            if wire is not None:
+                wire.close()
             raise RedisAway(str(error) or "redis did not answer in time") from error
         self._wire, self._resting_until = wire, 0.0
         return wire

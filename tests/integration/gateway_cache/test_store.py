@@ -1,0 +1,155 @@
+"""What may be found: only what is in the very same scope, whatever its names are, and whatever happens to Redis."""
+
+import asyncio
+import itertools
+
+import pytest
+
+from functions.gateway.core.models import CachePolicy
+from tests.integration.gateway_cache.stores import ANYTHING, Store, key, longer, vector
+from tests.integration.stateful.nats.servers import Server
+from tests.platform import eventually
+
+HERE = vector(1.0)
+HOSTILE = [
+    "openai", "OpenAI", "openai ", "openai,azure", "openai|azure", "a}) | (@tenant:{*", "*", "open*", "-openai",
+    "$tenant", "a\\b", "a:b", "a b", "'", '"', "é", "\x00", "@scope:{x}",
+]  # fmt: skip
+
+
+async def test_an_answer_is_found_again_by_its_request_and_by_a_question_like_it(store: Store) -> None:
+    await store.keep(key("What is TLS?"), "a protocol", HERE)
+    assert await store.exact(key("What is TLS?")) == "a protocol"
+    (found,) = await store.similar(key("What's TLS?"), vector(1.0, 0.1))
+    assert found.question == "What is TLS?"
+    assert 0.99 < found.answer.similarity < 1
+    assert found.answer.entry_id == key("What is TLS?").exact
+
+
+async def test_nothing_of_another_tenant_is_found_even_by_the_same_words(store: Store) -> None:
+    tenants = ["t1", "t1:cache:entry", "t", "t1,t2", "*", "t1}|{t2"]
+    for tenant in tenants:
+        await store.keep(key("What is TLS?", tenant=tenant), tenant, HERE)
+    for tenant in tenants:
+        found = await store.similar(key("What's TLS?", tenant=tenant), HERE)
+        assert {c.answer.completion["choices"][0]["message"]["content"] for c in found} <= {tenant}
+        assert await store.exact(key("What is TLS?", tenant=tenant)) == tenant
+    assert len(await store.similar(key("What's TLS?", tenant="t1"), HERE)) == 1
+    assert await store.similar(key("What's TLS?", tenant="t2"), HERE) == []
+    assert await store.exact(key("What is TLS?", tenant="t2")) is None
+
+
+async def test_names_are_told_apart_whatever_they_are_made_of(store: Store) -> None:
+    pairs = list(itertools.product(HOSTILE, HOSTILE))[:: len(HOSTILE) // 2 + 1]
+    for provider, model in pairs:
+        await store.keep(key("What is TLS?", provider=provider, model=model), f"{provider} {model}", HERE)
+    for provider, model in pairs:
+        (found,) = await store.similar(key("What's TLS?", provider=provider, model=model), HERE)
+        assert found.answer.completion["choices"][0]["message"]["content"] == f"{provider} {model}"
+        assert await store.exact(key("What is TLS?", provider=provider, model=model)) == f"{provider} {model}"
+
+
+async def test_other_conditions_are_another_scope(store: Store) -> None:
+    await store.keep(key("What is TLS?", temperature=0.2), "cool", HERE)
+    assert await store.similar(key("What's TLS?"), HERE) == []
+    assert len(await store.similar(key("What's TLS?", temperature=0.2), HERE)) == 1
+
+
+async def test_vectors_of_other_models_are_never_compared(store: Store) -> None:
+    await store.keep(key("What is TLS?"), "a protocol", HERE)
+    assert await store.similar(key("What's TLS?"), vector(1.0, model="other")) == []
+    assert await store.similar(key("What's TLS?"), longer(HERE)) == []
+    await store.keep(key("What is a TLS?"), "long", longer(HERE))
+    (found,) = await store.similar(key("What's TLS?"), longer(HERE))
+    assert found.question == "What is a TLS?"
+
+
+@pytest.mark.parametrize("loss", ["flush", "drop index", "kill"])
+async def test_the_index_comes_back_whatever_happened_to_redis(
+    store: Store, searching_redis: Server, loss: str
+) -> None:
+    await store.keep(key("What is TLS?"), "a protocol", HERE)
+    assert await store.similar(key("What's TLS?"), HERE)
+    if loss == "flush":
+        await store.client.flushall()
+    elif loss == "drop index":
+        await store.client.execute_command("FT.DROPINDEX", "answers:8")
+    else:
+        searching_redis.kill()
+        assert await store.similar(key("What's TLS?"), HERE) == []
+        await store.keep(key("What is lost?"), "nothing", HERE)
+        searching_redis.start()
+
+    async def found() -> bool:
+        await store.keep(key("What is SSH?"), "another", HERE)
+        return "What is SSH?" in {c.question for c in await store.similar(key("What's SSH?"), HERE)}
+
+    assert await eventually(found)
+
+
+async def test_without_vector_search_the_same_request_is_still_answered(plain_store: Store) -> None:
+    await plain_store.keep(key("What is TLS?"), "a protocol", HERE)
+    assert await plain_store.exact(key("What is TLS?")) == "a protocol"
+    assert await plain_store.similar(key("What's TLS?"), HERE) == []
+
+
+async def test_the_least_recently_given_make_room(store: Store) -> None:
+    room = CachePolicy(60, 3, 1_000_000)
+    for number in range(3):
+        await store.keep(key(f"question {number}"), str(number), HERE, room)
+    store.answers.note("t1", {"hit": 1}, key("question 0").exact)
+    task = asyncio.create_task(store.answers.keep())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await store.keep(key("question 3"), "3", HERE, room)
+    assert [await store.exact(key(f"question {n}")) for n in range(4)] == ["0", None, "2", "3"]
+    totals = await store.book.totals("t1")
+    assert (totals.entries, totals.counted["evicted"], totals.counted["hit"]) == (3, 1, 1)
+
+
+async def test_the_room_in_bytes_holds_however_many_store_at_once(store: Store) -> None:
+    room = CachePolicy(60, 1000, 20_000)
+    await asyncio.gather(*(store.keep(key(f"question {n}"), "x" * 900, HERE, room) for n in range(60)))
+    totals = await store.book.totals("t1")
+    assert totals.counted["bytes"] <= 20_000
+    assert totals.counted["evicted"] == 60 - totals.entries
+    sizes = [int(size) for size in await store.client.hvals("t:t1:cache:sizes")]
+    assert (len(sizes), sum(sizes)) == (totals.entries, totals.counted["bytes"])
+    await store.keep(key("too large"), "x" * 30_000, HERE, room)
+    assert await store.exact(key("too large")) is None
+
+
+async def test_what_expired_takes_no_room(store: Store) -> None:
+    await store.keep(key("short"), "x", HERE, CachePolicy(1, 10, 100_000))
+    await store.client.pexpire(f"t:t1:cache:entry:{key('short').exact}", 1)
+    await store.client.zadd("t:t1:cache:expires", {key("short").exact: 1})
+    totals = await store.book.totals("t1")
+    assert (totals.entries, totals.counted["bytes"]) == (0, 0)
+
+
+async def test_a_flush_takes_what_it_names_and_nothing_of_others(store: Store) -> None:
+    for provider, model in (("a", "m"), ("a", "n"), ("b", "m")):
+        await store.keep(key("What is TLS?", provider=provider, model=model), provider + model, HERE)
+    await store.keep(key("What is TLS?", tenant="t2"), "theirs", HERE)
+    assert await store.book.flush("t1", "a", "m") == 1
+    assert await store.book.flush("t1", "", "m") == 1
+    assert await store.book.flush("t1", "", "") == 1
+    assert (await store.book.totals("t1")).entries == 0
+    assert await store.similar(key("What's TLS?", provider="a", model="n"), HERE) == []
+    assert await store.exact(key("What is TLS?", tenant="t2")) == "theirs"
+
+
+async def test_one_process_asks_and_the_others_wait_for_it(store: Store, searching_redis: Server) -> None:
+    asked = key("What is TLS?")
+    async with Store.on(searching_redis) as other:
+        mine = await store.answers.find_exact(asked, ANYTHING, "one")
+        theirs = await other.answers.find_exact(asked, ANYTHING, "two")
+        assert (mine.is_mine, theirs.is_theirs) == (True, True)
+        await other.answers.land(asked, "two")
+        assert (await other.answers.find_exact(asked, ANYTHING, "two")).is_theirs
+        await store.answers.land(asked, "one")
+        assert (await other.answers.find_exact(asked, ANYTHING, "two")).is_mine
+        await other.keep(asked, "a protocol")
+        assert await store.exact(asked) == "a protocol"
