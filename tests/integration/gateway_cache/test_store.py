@@ -73,7 +73,7 @@ async def test_the_index_comes_back_whatever_happened_to_redis(
     if loss == "flush":
         await store.client.flushall()
     elif loss == "drop index":
-        await store.client.execute_command("FT.DROPINDEX", "answers:8")
+        await store.link.execute("FT.DROPINDEX", "answers:8")
     else:
         searching_redis.kill()
         assert await store.similar(key("What's TLS?"), HERE) == []
