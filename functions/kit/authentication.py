@@ -4,13 +4,15 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import jwt
 
 from functions.kit.clock import utc_now
+from functions.kit.context import suspect
 from functions.kit.database import Databases
 from functions.kit.errors import DependencyUnavailable, Forbidden, Unauthenticated
 from functions.kit.members import Account, Member, MemberDirectory
@@ -49,10 +51,19 @@ class ApiKeys:
         if not is_api_key(secret):
             raise Unauthenticated("the API key is not valid")
         row = await self._cache.get(hash_api_key(secret))
-        if row is None or not row["active"] or _is_past(row["expires_at"]):
+        if row is None:
+            raise Unauthenticated("the API key is not valid")
+        principal = self._principal(row)
+        if not row["active"] or _is_past(row["expires_at"]):
+            suspect(principal)
             raise Unauthenticated("the API key is not valid")
         if row["tenant_status"] != "active":
+            suspect(principal)
             raise TenantSuspended(f"the tenant is {row['tenant_status']}")
+        return principal
+
+    @staticmethod
+    def _principal(row: Mapping[str, Any]) -> Principal:
         return Principal(
             subject=row["key_id"],
             kind="api_key",
@@ -178,15 +189,18 @@ class Tokens:
             DependencyUnavailable: the database is away and the tenant or the user is not known from before.
         """
         tenant_id, roles = self.tenant_in(claims), self.roles_in(claims)
-        plan = await self._plan_of(str(tenant_id)) if tenant_id else None
-        if tenant_id is None and Role.SUPERADMIN not in roles:
-            raise Forbidden("the token names no tenant")
         subject = str(claims["sub"])
         is_service = claims.get("client_id") == subject
+        kind: Literal["service", "user"] = "service" if is_service else "user"
+        named = Principal(subject, kind, None, roles)
+        suspect(named)
+        plan = await self._plan_of(str(tenant_id), named) if tenant_id else None
+        if tenant_id is None and Role.SUPERADMIN not in roles:
+            raise Forbidden("the token names no tenant")
         member = None if tenant_id is None or is_service else await self._member(str(tenant_id), subject, claims)
         return Principal(
             subject=subject,
-            kind="service" if is_service else "user",
+            kind=kind,
             tenant_id=str(tenant_id) if tenant_id else None,
             roles=roles if member is None else (roles & {Role.SUPERADMIN}) | {member.role},
             user_id=None if is_service else member.user_id if member else subject,
@@ -202,10 +216,11 @@ class Tokens:
             member.ensure_welcome()
         return member
 
-    async def _plan_of(self, tenant_id: str) -> str:
+    async def _plan_of(self, tenant_id: str, named: Principal) -> str:
         tenant = await self._tenants.find(tenant_id)
         if tenant is None:
             raise Forbidden("the token's tenant does not exist")
+        suspect(replace(named, tenant_id=tenant.id))
         if tenant.status != "active":
             raise TenantSuspended(f"the tenant is {tenant.status}")
         return tenant.plan

@@ -15,6 +15,7 @@ class RequestContext:
     """What every log line, event and answer of a request is labelled with.
 
     Attributes:
+        suspect: whom a credential names that was then refused; nothing is allowed by it, the audit trail names them.
         error_body: words errors as the function's callers know them; None for the platform's own envelope.
     """
 
@@ -22,6 +23,7 @@ class RequestContext:
     traceparent: str = ""
     platform_id: str = "dcoder"
     principal: Principal | None = None
+    suspect: Principal | None = None
     error_body: Callable[[DcoderError], Mapping[str, Any]] | None = None
 
     @property
@@ -62,3 +64,8 @@ def serving(context: RequestContext) -> Iterator[None]:
 def identify(principal: Principal) -> None:
     """Record who the current request turned out to be from."""
     _context.set(replace(_context.get(), principal=principal))
+
+
+def suspect(principal: Principal) -> None:
+    """Record whom a genuine credential names before it is known whether they may call."""
+    _context.set(replace(_context.get(), suspect=principal))

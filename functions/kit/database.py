@@ -14,11 +14,15 @@ import orjson
 from asyncpg.pool import PoolConnectionProxy
 from asyncpg.transaction import Transaction
 
+from functions.kit.audit import AuditRecord
 from functions.kit.errors import DependencyUnavailable, Internal
 from functions.kit.events import Event
+from functions.kit.subjects import AuditRecorded
 
 PLATFORM = "platform"
 OUTBOX_CHANNEL = "outbox"
+AUDIT_SOURCE = "/audit"
+APPEND_AUDIT = "SELECT audit.append($1, $2)"
 
 if TYPE_CHECKING:
     Connection = PoolConnectionProxy[asyncpg.Record]
@@ -160,7 +164,8 @@ async def _close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
 class UnitOfWork:
     """One transaction per database touched, begun lazily, committed together at a clean end.
 
-    Events emitted within are rows of the same transaction: a fact and its event exist both or neither.
+    Events emitted within are rows of the same transaction: a fact and its event exist both or neither. So is the audit
+    record; where the fact is in a tenant's database, the record travels to its chain as an event from there.
     """
 
     def __init__(self, databases: Databases) -> None:
@@ -169,6 +174,7 @@ class UnitOfWork:
         self._connections: dict[str, Connection] = {}
         self._transactions: dict[str, Transaction] = {}
         self._events: dict[str, list[Event]] = {}
+        self._record: AuditRecord | None = None
         self._abandoned = False
 
     async def __aenter__(self) -> Self:
@@ -203,16 +209,27 @@ class UnitOfWork:
         """Say `event` if and only if this unit of work commits."""
         self._events.setdefault(database, []).append(event)
 
+    def record(self, record: AuditRecord) -> None:
+        """Keep an audit record if and only if this unit of work commits."""
+        self._record = record
+
     def abandon(self) -> None:
         """Roll back at the end although nothing was raised."""
         self._abandoned = True
 
     async def _commit(self) -> None:
+        tenants = sorted(self._transactions.keys() - {PLATFORM})
+        if self._record and tenants:
+            said = AuditRecorded(chain=self._record.chain, record=self._record.text)
+            self.emit(Event.of(said, tenant_id=None, source=AUDIT_SOURCE), database=tenants[0])
         for database, events in self._events.items():
             await _enqueue(await self.connection(database), events)
         with reporting_away():
             for database in self._events.keys() - {PLATFORM}:
                 await (await self.connection()).execute("SELECT pg_notify($1, $2)", OUTBOX_CHANNEL, database)
+            if self._record and not tenants:
+                # The last statement: it locks the chain until the commit.
+                await (await self.connection()).execute(APPEND_AUDIT, self._record.chain, self._record.text)
             # The platform's transaction goes last: it holds the idempotency record, which must not outrun the fact.
             for database in sorted(self._transactions, key=lambda name: name == PLATFORM):
                 await self._transactions[database].commit()

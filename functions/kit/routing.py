@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
+from functions.kit.audit import is_audited, record_of_success
 from functions.kit.authorisation import PUBLIC, Requirement, abide_by, authorise
 from functions.kit.context import current, identify
 from functions.kit.database import UnitOfWork
@@ -102,18 +103,32 @@ def _requirements(dependant: Dependant) -> Sequence[Requirement]:
 def _handler(handle: Handler, requirement: Requirement) -> Handler:
     async def serve(request: Request) -> Response:
         runtime: Runtime = request.app.state.runtime
-        principal = None
-        if requirement.action != PUBLIC:
-            principal = await _admit(request, runtime, requirement)
-        claim = await runtime.idempotency.claim(request, principal)
-        if isinstance(claim, Response):
-            return claim
-        if claim is None:
-            async with UnitOfWork(runtime.databases) as uow:
-                return _settled(uow, await handle(request))
-        return await _claimed(runtime, request, handle, claim)
+        try:
+            return await _serve(runtime, request, handle, requirement)
+        except Exception as error:
+            known = as_dcoder_error(error)
+            await runtime.audit.note_error(request, requirement.action, known.status, known.code)
+            raise
 
     return serve
+
+
+async def _serve(runtime: Runtime, request: Request, handle: Handler, requirement: Requirement) -> Response:
+    principal = None
+    if requirement.action != PUBLIC:
+        principal = await _admit(request, runtime, requirement)
+    claim = await runtime.idempotency.claim(request, principal)
+    if isinstance(claim, Response):
+        await runtime.audit.note_replay(request, requirement.action, claim)
+        return claim
+    if claim is None:
+        async with UnitOfWork(runtime.databases) as uow:
+            answer = _settled(uow, await handle(request), request, requirement)
+    else:
+        answer = await _claimed(runtime, request, handle, claim, requirement)
+    if answer.status_code >= 400:
+        await runtime.audit.note_error(request, requirement.action, answer.status_code, None)
+    return answer
 
 
 async def _admit(request: Request, runtime: Runtime, requirement: Requirement) -> Principal:
@@ -128,17 +143,21 @@ async def _admit(request: Request, runtime: Runtime, requirement: Requirement) -
     return principal
 
 
-def _settled(uow: UnitOfWork, answer: Response) -> Response:
+def _settled(uow: UnitOfWork, answer: Response, request: Request, requirement: Requirement) -> Response:
     if answer.status_code >= 400:
         uow.abandon()
+    elif is_audited(request.method, requirement.action):
+        uow.record(record_of_success(request, requirement.action, answer))
     return answer
 
 
-async def _claimed(runtime: Runtime, request: Request, handle: Handler, claim: Claim) -> Response:
+async def _claimed(
+    runtime: Runtime, request: Request, handle: Handler, claim: Claim, requirement: Requirement
+) -> Response:
     """Serve under a claimed Idempotency-Key: its record commits with the fact, or is settled after the rollback."""
     try:
         async with UnitOfWork(runtime.databases) as uow:
-            answer = _settled(uow, await handle(request))
+            answer = _settled(uow, await handle(request), request, requirement)
             if isinstance(answer, EventStream):
                 raise Internal("a streamed answer cannot be replayed")
             if answer.status_code < 400:

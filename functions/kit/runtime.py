@@ -12,6 +12,7 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
+from functions.kit.audit_trail import AuditTrail
 from functions.kit.authentication import ApiKeys, Authenticator, JwksCache, Tokens
 from functions.kit.data_keys import PostgresDataKeys
 from functions.kit.database import Databases
@@ -75,6 +76,7 @@ class Runtime:
             ApiKeys(self.databases, **caching), self.tokens, self.service_tokens, self.sessions
         )
         self.idempotency = Idempotency(self.databases)
+        self.audit = AuditTrail(self.databases)
         self.health.add("postgres", self._ask_postgres, required=False)
         self.health.add("redis", self._ask_redis, required=False)
         self._wirings: dict[Any, Any] = {}
@@ -118,6 +120,7 @@ class Runtime:
             for task in late:
                 task.cancel()
         await self._stack.aclose()
+        await self.audit.close()
         await self.http.close()
         await self.redis.aclose()
         await self.databases.close()

@@ -131,6 +131,10 @@ class Settings(BaseSettings):
     )
     cache_embedder_model: str = Field("", description="The embedding model there; empty turns it off.")
     cache_embedder_key: SecretStr | None = Field(None, description="Its key.")
+    audit_keys_file: Path | None = Field(
+        None, description="File with the keys that sign checkpoints of the audit trail; empty makes none."
+    )
+    audit_checkpoint_seconds: float = Field(300.0, gt=0, description="How often chains that grew get a checkpoint.")
 
     otlp_endpoint: str = Field("", description="OTLP/HTTP endpoint of the collector; empty sends no traces.")
     drain_seconds: float = Field(30.0, ge=0, description="Longest wait for open requests after SIGTERM.")

@@ -31,6 +31,14 @@ class TenantUpdated(EventData):
     changed: list[str] = Field(description="Names of the fields that changed.")
 
 
+class AuditRecorded(EventData):
+    """A call changed something in a tenant's database; its record was committed there and goes on to its chain."""
+
+    subject: ClassVar[str] = "audit.recorded"
+    chain: str = Field(description="The tenant's id, or `platform`.")
+    record: str = Field(description="Canonical JSON, as docs/audit.md describes it.")
+
+
 class ProviderUpdated(EventData):
     """A tenant's provider configuration has changed."""
 

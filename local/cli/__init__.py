@@ -165,10 +165,25 @@ def migrate(context: typer.Context) -> None:
 @app.command("rotate-keys", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def rotate_keys(context: typer.Context) -> None:
     """Rotate keys while the platform runs. Options go to `python -m stateful.postgres.rotate_keys`."""
-    program = _running().program()
-    command = [*program.command("stateful.postgres.rotate_keys"), *context.args]
-    done = subprocess.run(command, env=dict(program.environment), cwd=program.folder, check=False)
-    raise typer.Exit(done.returncode)
+    raise typer.Exit(_run("stateful.postgres.rotate_keys", context.args))
+
+
+audit = typer.Typer(
+    help="Checkpoints of the audit trail, and whether anybody has tampered with it.", no_args_is_help=True
+)
+app.add_typer(audit, name="audit")
+
+
+@audit.command("checkpoint", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def audit_checkpoint(context: typer.Context) -> None:
+    """Sign what the chains are now. Options go to `python -m stateful.audit.checkpoint`."""
+    raise typer.Exit(_run("stateful.audit.checkpoint", context.args))
+
+
+@audit.command("verify", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def audit_verify(context: typer.Context) -> None:
+    """Find what was changed, deleted or moved. Options go to `python -m stateful.audit.verify`."""
+    raise typer.Exit(_run("stateful.audit.verify", context.args))
 
 
 @app.command()
@@ -191,6 +206,12 @@ def restart(component: Annotated[str, typer.Argument(help="Its name, as `dcoder 
     with _console.status(f"restarting {component} …"):
         lifecycle.restart(home, component)
     _console.print(f"[green]✓[/] {component}")
+
+
+def _run(module: str, arguments: list[str]) -> int:
+    program = _running().program()
+    command = [*program.command(module), *arguments]
+    return subprocess.run(command, env=dict(program.environment), cwd=program.folder, check=False).returncode
 
 
 def _running() -> "Stack":

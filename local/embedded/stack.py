@@ -43,6 +43,7 @@ class Stack:
         root = home.root
         create_key_file(root / "kek.json")
         create_key_file(root / "service-keys.json", "service")
+        create_key_file(root / "audit-keys.json", "audit")
         used = keep_external(root / "external.json")
         ports = Ports.choose(root / "ports.json", usable=is_usable)
         return cls(home, ports, Credentials.keep(root / "credentials.json"), used)
@@ -151,6 +152,7 @@ class Stack:
             "DCODER_AUTH_ORIGINS": "http://127.0.0.1:*,http://localhost:*",
             "DCODER_LOGTO_WEBHOOK_KEY": credentials.logto_webhook_key,
             "DCODER_KEK_FILE": str(root / "kek.json"),
+            "DCODER_AUDIT_KEYS_FILE": str(root / "audit-keys.json"),
             "DCODER_SERVICE_KEYS_FILE": str(root / "service-keys.json"),
             "DCODER_EDGE_URL": f"http://{ports.address('edge')}",
             "DCODER_EGRESS_ALLOW": ",".join(entry.strip() for entry in allowed if entry.strip()),

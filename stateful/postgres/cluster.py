@@ -152,6 +152,10 @@ def platform_setup(role: str) -> Setup:
             f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {name}",
             _where_there_is("runtime", f"GRANT USAGE ON SCHEMA runtime TO {name}"),
             _where_there_is("runtime", f"GRANT SELECT ON ALL TABLES IN SCHEMA runtime TO {name}"),
+            _where_there_is("audit", f"GRANT USAGE ON SCHEMA audit TO {name}"),
+            _where_there_is("audit", f"GRANT SELECT ON ALL TABLES IN SCHEMA audit TO {name}"),
+            _where_there_is("audit", f"GRANT EXECUTE ON FUNCTION audit.append TO {name}"),
+            _where_there_is("audit", f"GRANT INSERT, UPDATE (published_at) ON audit.checkpoints TO {name}"),
         )
     )
 

@@ -1,0 +1,1 @@
+"""On audit.recorded."""

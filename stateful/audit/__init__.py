@@ -1,0 +1,1 @@
+"""The audit trail from outside the functions: checkpoints on demand, and verification."""

@@ -1,0 +1,1 @@
+"""The audit history: chains of records, and checkpoints of them."""
