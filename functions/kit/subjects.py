@@ -224,6 +224,14 @@ class UserUpdated(EventData):
     changed: list[str] = Field(description="Names of the fields that changed; all of them for a new user.")
 
 
+class AccountEnded(EventData):
+    """An account was suspended or deleted at the identity provider, with whatever tenants it had to do."""
+
+    subject: ClassVar[str] = "account.ended"
+    account: str = Field(description="The account, as tokens name it (claim `sub`).")
+    reason: Literal["suspended", "deleted"]
+
+
 class GroupUpdated(EventData):
     """A tenant's group was made, changed or removed, or has other members."""
 

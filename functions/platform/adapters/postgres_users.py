@@ -30,7 +30,8 @@ _ADD_USER = """
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
 """
 _CHANGE_USER = """
-    UPDATE users SET subject = $3, name = $4, role = $5, status = $6, updated_at = clock_timestamp()
+    UPDATE users SET subject = $3, name = $4, role = $5, status = $6, updated_at = clock_timestamp(),
+                     ended_by_provider = ended_by_provider AND status = $6
     WHERE tenant_id = $1 AND id = $2 RETURNING updated_at
 """
 _REMOVE_USER = """

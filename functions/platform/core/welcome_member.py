@@ -25,13 +25,13 @@ class Visitor:
 
     Attributes:
         email: an address that the provider has verified.
-        role: of the tenant, as the provider sees it.
+        role: of the tenant, as the provider sees it; None where it did not say.
     """
 
     subject: str
     email: str | None
     name: str | None
-    role: Role
+    role: Role | None
 
 
 class WelcomeMember:
@@ -65,7 +65,8 @@ class WelcomeMember:
         if found is None or (found.user.status is UserStatus.REMOVED and found.ended_by_provider):
             await self._register(tenant.id, visitor)
             return
-        if found.user.status not in _WELCOME:
+        # What the provider has ended it may begin again, though nobody heard of that.
+        if found.user.status not in _WELCOME and not found.ended_by_provider:
             raise UserDeactivated(f"the user was {found.user.status}")
         await self._update(found, visitor)
 
@@ -80,26 +81,28 @@ class WelcomeMember:
             subject=visitor.subject,
             email=visitor.email,
             name=visitor.name,
-            role=visitor.role,
+            role=visitor.role or Role.USER,
             status=UserStatus.ACTIVE,
             groups=(),
             created_at=now,
             updated_at=now,
         )
         await self._users.add(user)
-        await self._accounts.note(user, visitor.role)
+        if visitor.role is not None:
+            await self._accounts.note(user, visitor.role)
         self._say(user, _ALL)
 
     async def _update(self, found: Registered, visitor: Visitor) -> None:
         before, told = found.user, found.told_role
-        role = visitor.role if told is not None and told is not visitor.role else before.role
+        said = told if visitor.role is None else visitor.role
+        role = said if told is not None and said is not None and said is not told else before.role
         after = replace(
             before, subject=visitor.subject, status=UserStatus.ACTIVE, role=role, name=before.name or visitor.name
         )
         if before.is_acting_admin and not after.is_acting_admin and not await self._has_other_admin(before):
             after = replace(after, role=before.role)
-        if told is not visitor.role:
-            await self._accounts.note(after, visitor.role)
+        if said is not None and said is not told:
+            await self._accounts.note(after, said)
         changed = [name for name in _ALL if getattr(after, name) != getattr(before, name)]
         if changed:
             await self._users.change(after)

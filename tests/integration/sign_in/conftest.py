@@ -20,15 +20,19 @@ SOON = 4.0
 
 @pytest.fixture
 def new_person(platform: Platform) -> NewPerson:
-    """Opens accounts: each with one organisation per tenant and the roles there."""
+    """Opens accounts, or changes one: each with one organisation per tenant and the role there."""
 
-    def make(*tenants: Tenant, role: str = "user", roles: tuple[str, ...] = (), **fields: object) -> Person:
+    def make(*tenants: Tenant, role: str = "user", roles: tuple[str, ...] = (), person: Person | None = None) -> Person:
         name = f"p-{secrets.token_hex(6)}"
-        person = Person(name, f"{name}@example.com", secrets.token_urlsafe(9))
-        organizations = [{"id": f"org-{t.id}", "tenantId": t.id, "roles": [role]} for t in tenants]
-        account = {"sub": name, "email": person.email, "name": "Ada", "roles": list(roles), **fields}
-        folder = Path(platform.home) / "identity"
-        add_account(folder, {**account, "organizations": organizations}, person.password)
+        person = person or Person(name, f"{name}@example.com", secrets.token_urlsafe(9))
+        account: dict[str, object] = {
+            "sub": person.subject,
+            "email": person.email,
+            "name": "Ada",
+            "roles": list(roles),
+            "organizations": [{"id": f"org-{t.id}", "tenantId": t.id, "roles": [role]} for t in tenants],
+        }
+        add_account(Path(platform.home) / "identity", account, person.password)
         return person
 
     return make

@@ -142,6 +142,28 @@ async def test_an_invited_address_becomes_the_account_with_the_role_it_was_given
     assert (await browser.me()).body["roles"] == ["admin"]
 
 
+async def test_a_role_counts_from_the_side_where_it_was_changed_last(
+    tenant: Tenant, browser: Browser, new_person: NewPerson, as_tenant: Api
+) -> None:
+    person = new_person(tenant, role="user")
+
+    async def role_after_signing_in() -> str:
+        await browser.sign_in(person)
+        (user,) = (await as_tenant.call("GET", f"/v1/tenants/{tenant.id}/users")).body["items"]
+        assert user["subject"] == person.subject
+        return str(user["role"])
+
+    assert await role_after_signing_in() == "user"
+    user_id = (await as_tenant.call("GET", f"/v1/tenants/{tenant.id}/users")).body["items"][0]["id"]
+    await as_tenant.call("PATCH", f"/v1/tenants/{tenant.id}/users/{user_id}", {"role": "admin"})
+    assert await role_after_signing_in() == "admin"
+    new_person(tenant, role="admin", person=person)
+    assert await role_after_signing_in() == "admin"
+    # The provider names another role than before; but somebody must be left to manage the tenant.
+    new_person(tenant, role="user", person=person)
+    assert await role_after_signing_in() == "admin"
+
+
 @pytest.mark.parametrize(
     "target",
     [

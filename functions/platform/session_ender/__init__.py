@@ -1,0 +1,1 @@
+"""On user.updated and account.ended."""
