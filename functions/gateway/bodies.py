@@ -23,11 +23,26 @@ async def read_body(request: Request, schema: type[BaseModel]) -> dict[str, Any]
         raise InvalidRequest("the body is not valid JSON") from error
     if not isinstance(body, dict):
         raise Unprocessable("the body must be an object")
+    _name_model(request, body)
     try:
         schema.model_validate(body)
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_url=False, include_context=False)) from error
     return body
+
+
+def _name_model(request: Request, body: dict[str, Any]) -> None:
+    """Under `/llm/{provider}/{model}/` the path names the model; the body may leave it out, or must say the same.
+
+    Raises:
+        InvalidRequest: they name different models.
+    """
+    if "provider" not in request.path_params:
+        return
+    model, full = request.path_params["model"], f"{request.path_params['provider']}/{request.path_params['model']}"
+    if body.get("model") not in (None, "", model, full):
+        raise InvalidRequest(f"the path names {full}, the body another model", details={"field": "model"})
+    body["model"] = full
 
 
 def documented(schema: type[BaseModel]) -> dict[str, Any]:

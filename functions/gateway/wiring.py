@@ -30,6 +30,7 @@ from functions.gateway.core.models import Provider
 from functions.gateway.core.ports import ChatWire, NativeWire, ProviderDirectory
 from functions.gateway.core.prices import load_prices
 from functions.gateway.core.semantic_cache import SemanticCache
+from functions.gateway.core.token_counts import TokenCounts
 from functions.gateway.core.usage import UsageBook
 from functions.kit.egress import EgressPolicy
 from functions.kit.runtime import Runtime
@@ -44,6 +45,7 @@ class Gateway:
 
     completions: Completions
     embedder: Embedder
+    token_counts: TokenCounts
     directory: ProviderDirectory
     tenants: TenantDirectory
 
@@ -116,6 +118,7 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
                     directory, wires, cache, admission=admission, usage=usage, spawn=runtime.spawn, natives=natives
                 ),
                 embedder,
+                TokenCounts(directory, {"anthropic": messages}),
                 directory,
                 runtime.tenants,
             )

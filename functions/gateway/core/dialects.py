@@ -14,6 +14,10 @@ from functions.gateway.core.errors import ProviderBadResponse, ProviderRejected
 from functions.gateway.core.models import Json, Target
 from functions.gateway.core.ports import NativeWire
 
+_SETTINGS = frozenset({"model", "metadata", "user", "stream"})
+# Bytes in base64, and where to find them: counted as one attachment each, however long.
+_OPAQUE = ("data", "file_data", "image_url", "url")
+
 
 class ChunkReader(Protocol):
     """Reads a stream in the dialect as chunks of a chat completion."""
@@ -131,6 +135,34 @@ class Passage:
             return cls(dialect, dialect.chat(target), wire)
         except ProviderRejected:
             return cls(dialect, dialect.outline(), wire, may_share=False)
+
+
+def outline_of(request: Json, limit: str) -> Json:
+    """A chat as long as a request that cannot be said as one.
+
+    Args:
+        limit: the request's field that bounds its answer.
+    """
+    texts: list[str] = []
+    attachments = _gather({name: value for name, value in request.items() if name not in _SETTINGS}, texts)
+    parts: list[Json] = [{"type": "text", "text": "\n".join(texts)}, *([{"type": "file"}] * attachments)]
+    return {
+        "model": request.get("model"),
+        "messages": [{"role": "user", "content": parts}],
+        "max_completion_tokens": request.get(limit),
+        "reasoning_effort": request.get("thinking") or request.get("reasoning"),
+    }
+
+
+def _gather(value: object, texts: list[str]) -> int:
+    """Collect what is to be read in a request; the number of things in it that are no text."""
+    if isinstance(value, str):
+        texts.append(value)
+        return 0
+    if isinstance(value, Mapping):
+        opaque = sum(isinstance(value.get(name), str) for name in _OPAQUE)
+        return opaque + sum(_gather(part, texts) for name, part in value.items() if name not in _OPAQUE)
+    return sum(_gather(part, texts) for part in value) if isinstance(value, list) else 0
 
 
 @contextmanager

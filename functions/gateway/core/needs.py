@@ -32,9 +32,7 @@ async def chat_need(target: Target, body: Json, prices: Prices, default_completi
         default_completion: most tokens of an answer where the call sets no limit; four times as many for models that
             think before they answer.
     """
-    texts, attachments = _contents(body)
-    prompt = await _count(target, texts)
-    prompt += _PER_MESSAGE * len(body["messages"]) + _PER_REPLY + _PER_ATTACHMENT * attachments
+    prompt = await _prompt(target, body, cautious=True)
     asked = [body[name] for name in _LIMITS if body.get(name)]
     thinks = _is(_THINKS, target.model) or body.get("thinking") or body.get("reasoning_effort")
     completion = min(asked) if asked else default_completion * (_THINKING_FACTOR if thinks else 1)
@@ -65,10 +63,23 @@ def limited(target: Target, body: Json, completion: int) -> Json:
     return {**body, **dict.fromkeys(names, completion)}
 
 
-async def _count(target: Target, texts: list[str]) -> int:
+async def prompt_tokens(target: Target, body: Json) -> int:
+    """The tokens of a conversation's prompt, as near as they can be told without asking the provider."""
+    return await _prompt(target, body, cautious=False)
+
+
+async def _prompt(target: Target, body: Json, *, cautious: bool) -> int:
+    texts, attachments = _contents(body)
+    counted = await _count(target, texts, cautious=cautious)
+    return counted + _PER_MESSAGE * len(body["messages"]) + _PER_REPLY + _PER_ATTACHMENT * attachments
+
+
+async def _count(target: Target, texts: list[str], *, cautious: bool = True) -> int:
     text = "\n".join(texts)
     tokenizer = tokenizer_of(target.model)
     counted = await asyncio.to_thread(tokenizer.count, text) if len(text) > _LONG else tokenizer.count(text)
+    if not cautious:
+        return counted
     if tokenizer.exact and urlsplit(target.provider.base_url).hostname == "api.openai.com":
         return counted
     # Somebody else's vocabulary: half as much again is more than any was seen to differ.

@@ -65,6 +65,14 @@ class NativeWire(Protocol):
         ...
 
 
+class CountingWire(Protocol):
+    """How to ask a provider that counts the tokens of Anthropic's messages."""
+
+    async def count(self, target: Target, body: Json, headers: Mapping[str, str]) -> Json:
+        """`{"input_tokens": …}`, as it came."""
+        ...
+
+
 class AnswerCache(Protocol):
     """Answers given before. Never raises because its store is away: it then knows nothing."""
 

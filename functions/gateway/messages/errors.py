@@ -1,0 +1,27 @@
+"""Errors as Anthropic's clients know them, with the platform's own code and details in them.
+
+Source: platform.claude.com/docs/en/api/errors.
+"""
+
+from typing import Any
+
+from functions.kit.context import current
+from functions.kit.errors import DcoderError
+
+_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+
+def error_body(error: DcoderError) -> dict[str, Any]:
+    """The body of an error's answer."""
+    known = _TYPES.get(error.status, "api_error" if error.status >= 500 else "invalid_request_error")
+    told = {"type": known, "message": error.message, "code": error.code, "details": error.details}
+    return {"type": "error", "error": told, "request_id": current().request_id}

@@ -1,0 +1,101 @@
+"""What the LLM endpoints that give completions share: whole or streamed, with headers, errors within streams."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+
+import orjson
+from fastapi import Request, Response
+
+from functions.gateway.calls import caller_of
+from functions.gateway.core.completions import Call
+from functions.gateway.core.dialects import Dialect
+from functions.gateway.core.models import CacheControl, Json
+from functions.gateway.wiring import Gateway
+from functions.kit.errors import DcoderError, InvalidRequest
+from functions.kit.failures import as_dcoder_error
+from functions.kit.idempotency import HEADER
+from functions.kit.principal import Principal
+from functions.kit.sse import EventStream
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How a format's stream is put into server-sent events.
+
+    Attributes:
+        frame: the frame of an event.
+        failure: the event that says what went wrong, behind so many others.
+        last: what comes behind the last event of a stream that is whole.
+    """
+
+    frame: Callable[[Json], bytes]
+    failure: Callable[[DcoderError, int], Json]
+    last: bytes = b""
+
+
+def data_frame(event: Json) -> bytes:
+    """An event without a name."""
+    return b"data: " + orjson.dumps(event) + b"\n\n"
+
+
+def named_frame(event: Json) -> bytes:
+    """An event whose name is its type."""
+    return b"event: " + str(event.get("type")).encode() + b"\ndata: " + orjson.dumps(event) + b"\n\n"
+
+
+async def complete(
+    request: Request, principal: Principal, body: Json, framing: Framing, dialect: Dialect | None = None
+) -> Response:
+    """Answer a request: from the cache, or by the tenant's provider, whole or as a stream.
+
+    Args:
+        body: the request.
+        dialect: the same request, where it is not in OpenAI's chat format.
+    """
+    use: Gateway = request.app.state.wiring
+    control = CacheControl.of(request.headers.get("cache-control", ""))
+    caller = await caller_of(request, principal)
+    if not body.get("stream"):
+        answer = await use.completions.complete(caller, body, control, dialect)
+        return json_response(answer.body, headers_of(answer.call))
+    if HEADER in request.headers:
+        raise InvalidRequest("Idempotency-Key cannot be used with stream: a stream is not replayed")
+    streamed = await use.completions.stream(caller, body, control, dialect)
+    return EventStream(_frames(streamed.chunks, framing), headers=headers_of(streamed.call), on_close=streamed.close)
+
+
+def json_response(body: Json, headers: Mapping[str, str]) -> Response:
+    """An answer that is not streamed."""
+    return Response(orjson.dumps(body), media_type="application/json", headers=dict(headers))
+
+
+def headers_of(call: Call) -> dict[str, str]:
+    """What an answer says of how it came about."""
+    headers = {
+        "x-dcoder-cache": call.state,
+        "x-dcoder-overhead-ms": f"{call.overhead_ms():.2f}",
+        "x-dcoder-provider": call.target.provider.name,
+        "x-dcoder-model": call.target.model,
+    }
+    if call.most_tokens is not None:
+        headers["x-dcoder-max-tokens"] = str(call.most_tokens)
+    if call.cache_id:
+        headers["x-dcoder-cache-id"] = call.cache_id
+    if call.cached is not None:
+        headers["x-dcoder-cache-similarity"] = f"{call.cached.similarity:.4f}"
+        headers["age"] = str(call.cached.age_seconds)
+    return headers
+
+
+async def _frames(events: AsyncIterator[Json], framing: Framing) -> AsyncIterator[bytes]:
+    told = 0
+    try:
+        async for event in events:
+            yield framing.frame(event)
+            told += 1
+    except DcoderError as error:
+        # The status is long sent: the error is the stream's last word, and what ends a whole one is withheld.
+        yield framing.frame(framing.failure(as_dcoder_error(error), told))
+        return
+    if framing.last:
+        yield framing.last
