@@ -18,6 +18,7 @@ from local.simulator.wires.openai_chat import ChatEndpoint, CompletionEndpoint, 
 from local.simulator.wires.openai_embeddings import embeddings
 from local.simulator.wires.openai_errors import OpenAiDialect
 from local.simulator.wires.openai_requests import CHAT_FIELDS
+from local.simulator.wires.openai_responses import responses
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -60,6 +61,7 @@ def _openai() -> list[Route]:
         {
             "POST /chat/completions": ChatEndpoint(OPENAI, CHAT_FIELDS),
             "POST /completions": CompletionEndpoint(OPENAI),
+            "POST /responses": responses,
             "POST /embeddings": embeddings,
             "GET /models": models.all,
             "GET /models/{model:path}": models.one,

@@ -75,6 +75,7 @@ SIMULATED = [
     Model("sim-chat"),
     Model("sim-small", context=100),
     Model("sim-embedding", kind=Kind.EMBEDDING, context=8192),
+    Model("sim-completion", kind=Kind.COMPLETION),
 ]
 
 OPENAI = Listing(

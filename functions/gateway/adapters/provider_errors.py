@@ -121,7 +121,8 @@ def _by_status(target: Target, status: int, message: str, wait: float | None) ->
     if status in {401, 403}:
         return ProviderAuthenticationFailed("the provider does not accept the configured key", details=details)
     if status == 404:
-        return ModelNotFound(f"the provider does not know model {target.model!r}", details=details)
+        known = f"the provider does not know model {target.model!r} here"
+        return ModelNotFound(f"{known}: {message}" if message else known, details=details)
     if status in {408, 504}:
         return ProviderTimeout("the provider did not answer in time", details=details)
     if 400 <= status < 500:

@@ -254,7 +254,8 @@ class Completions:
             return StreamedAnswer(call, _in_words(call, chunks), lambda: None)
         if call.passage is None:
             return StreamedAnswer(call, _without_unasked_usage(opened.chunks(), wants_usage), opened.abandon)
-        events = opened.chunks() if call.passage.wire else _in_words(call, opened.chunks())
+        heard = opened.chunks()
+        events = _told_of(call.passage.dialect, heard) if call.passage.wire else _in_words(call, heard)
         return StreamedAnswer(call, events, opened.abandon)
 
     async def _begin(self, caller: Caller, body: Json, control: CacheControl, dialect: Dialect | None) -> Call:
@@ -276,7 +277,7 @@ class Completions:
         if passage is not None and passage.wire is not None:
             native, dialect = passage.wire, passage.dialect
             return lambda: native.stream(
-                call.target, {**dialect.native(call.target, call.most_tokens), "stream": True}, dialect.headers
+                call.target, dialect.native(call.target, call.most_tokens, stream=True), dialect.headers
             )
         wire = self._wire(call.target)
         options = {"stream": True, "stream_options": {"include_usage": True}}
@@ -360,7 +361,9 @@ class Completions:
         if passage is None or passage.wire is None:
             return _Told(await self._wire(call.target).complete(call.target, _sent(call)))
         dialect = passage.dialect
-        own = await passage.wire.complete(call.target, dialect.native(call.target, call.most_tokens), dialect.headers)
+        own = await passage.wire.complete(
+            call.target, dialect.native(call.target, call.most_tokens, stream=False), dialect.headers
+        )
         with understanding(call.target):
             return _Told(dialect.completion(own), own)
 
@@ -409,6 +412,12 @@ def _reading(call: Call) -> Callable[[Json], Iterable[Json]] | None:
             return tuple(reader.add(event))
 
     return read
+
+
+async def _told_of(dialect: Dialect, events: AsyncIterator[Json]) -> AsyncIterator[Json]:
+    async for event in events:
+        if dialect.is_told(event):
+            yield event
 
 
 async def _in_words(call: Call, chunks: AsyncIterator[Json]) -> AsyncIterator[Json]:

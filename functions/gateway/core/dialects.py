@@ -72,12 +72,16 @@ class Dialect(Protocol):
         """A chat that is as long as the request, where nothing else can be said of it in a chat's terms."""
         ...
 
-    def native(self, target: Target, most_tokens: int | None) -> Json:
+    def native(self, target: Target, most_tokens: int | None, *, stream: bool) -> Json:
         """The request as a provider gets it that speaks the format, its answer limited to so many tokens.
 
         Raises:
             ProviderRejected: it asks for what is not offered here.
         """
+        ...
+
+    def is_told(self, event: Json) -> bool:
+        """Whether the caller is told an event that the provider streamed."""
         ...
 
     def completion(self, answer: Json) -> Json:
@@ -130,7 +134,7 @@ class Passage:
         wire = wires.get((dialect.api, target.provider.kind))
         if wire is None:
             return cls(dialect, dialect.chat(target))
-        dialect.native(target, None)
+        dialect.native(target, None, stream=False)
         try:
             return cls(dialect, dialect.chat(target), wire)
         except ProviderRejected:

@@ -50,6 +50,12 @@ class ProviderRejected(InvalidRequest):
     code = "provider_rejected"
 
 
+class ResponsesNotKept(InvalidRequest):
+    """What was answered is not kept, so that it can be neither given again nor deleted."""
+
+    code = "responses_not_kept"
+
+
 class ProviderRateLimited(RateLimited):
     """The provider's own limit for the tenant's key is reached."""
 

@@ -71,7 +71,7 @@ class Messages:
         """A chat as long as the request."""
         return outline_of(self.request, "max_tokens")
 
-    def native(self, target: Target, most_tokens: int | None) -> Json:
+    def native(self, target: Target, most_tokens: int | None, *, stream: bool) -> Json:
         """The request as Anthropic gets it.
 
         Raises:
@@ -86,7 +86,12 @@ class Messages:
                 raise refuse(f"tools[{index}].type", "tools that Anthropic runs itself are not offered here")
         body = {name: value for name, value in self.request.items() if name != "stream"}
         limit = {} if most_tokens is None else {"max_tokens": most_tokens}
-        return {**body, **limit, "model": target.model}
+        return {**body, **limit, **({"stream": True} if stream else {}), "model": target.model}
+
+    def is_told(self, event: Json) -> bool:
+        """Everything that Anthropic streams is."""
+        del event
+        return True
 
     def completion(self, answer: Json) -> Json:
         """Anthropic's message as a chat completion."""

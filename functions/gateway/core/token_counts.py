@@ -46,7 +46,7 @@ class TokenCounts:
         wire = self._wires.get(target.provider.kind)
         if wire is None:
             return TokenCount(target, await prompt_tokens(target, asked.chat(target)), estimated=True)
-        answer: Json = await wire.count(target, asked.native(target, None), asked.headers)
+        answer: Json = await wire.count(target, asked.native(target, None, stream=False), asked.headers)
         tokens = answer.get("input_tokens")
         if not isinstance(tokens, int):
             raise ProviderBadResponse("the provider did not count", details={"provider": target.provider.name})

@@ -15,7 +15,7 @@ from local.simulator.wires.openai_chat import ChatShape, sse
 from local.simulator.wires.openai_errors import OpenAiDialect, Wording, retry_headers, worded
 from local.simulator.wires.openai_requests import CHAT_FIELDS
 
-FIELDS = CHAT_FIELDS | names(
+FIELDS = CHAT_FIELDS - names("logit_bias logprobs top_logprobs") | names(
     """citation_options compound_custom disable_tool_validation documents exclude_domains include_domains
     include_reasoning reasoning_format search_settings"""
 )
@@ -82,8 +82,8 @@ class GroqShape(ChatShape):
 
     call_prefix = ""
 
-    def __init__(self, model: str, *, include_usage: bool = False) -> None:
-        super().__init__(model, include_usage=include_usage)
+    def __init__(self, model: str, *, include_usage: bool = False, most_logprobs: int | None = None) -> None:
+        super().__init__(model, include_usage=include_usage, most_logprobs=most_logprobs)
         self.x_groq: Json = {"id": f"req_{secrets.token_hex(13)}", "seed": 1}
 
     def usage(self, usage: Usage) -> Json:

@@ -13,11 +13,11 @@ from starlette.types import ASGIApp
 from local.simulator import tokens
 from local.simulator.asks import Answer, Ask, Finish, Usage
 from local.simulator.exchange import Exchange
-from local.simulator.fields import Json, flag
+from local.simulator.fields import Json, flag, integer
 from local.simulator.listing import RELEASED, Kind, Listing
 from local.simulator.replies import answers
 from local.simulator.responses import Frame
-from local.simulator.wires.openai_requests import chat_ask, completion_asks, wants_usage
+from local.simulator.wires.openai_requests import chat_ask, completion_asks, wanted_logprobs, wants_usage
 
 _FINISHES = {
     Finish.STOP: "stop",
@@ -40,9 +40,10 @@ class ChatShape:
     id_prefix = "chatcmpl-"
     call_prefix = "call_"
 
-    def __init__(self, model: str, *, include_usage: bool = False) -> None:
-        """Takes the model's name, and whether the client asked for usage in the stream."""
+    def __init__(self, model: str, *, include_usage: bool = False, most_logprobs: int | None = None) -> None:
+        """Takes the model's name, whether the client asked for usage in the stream, and for how many alternatives."""
         self.model = model
+        self.most_logprobs = most_logprobs
         self.include_usage = include_usage
         self.id = f"{self.id_prefix}{secrets.token_hex(14)}"
         self.created = int(time.time())
@@ -94,7 +95,7 @@ class ChatShape:
                 {
                     "index": index,
                     "message": self.message(answer),
-                    "logprobs": None,
+                    "logprobs": self.logprobs(answer.text),
                     "finish_reason": _FINISHES[answer.finish],
                 }
                 for index, answer in enumerate(chosen)
@@ -103,6 +104,12 @@ class ChatShape:
             "system_fingerprint": "fp_simulator",
         }
         return body if usage is None else body | {"usage": self.usage(usage)}
+
+    def logprobs(self, text: str) -> Json | None:
+        """Each word, which counts as a token here, with made-up probabilities; None where nobody asked."""
+        if self.most_logprobs is None:
+            return None
+        return {"content": [_probable(word, self.most_logprobs) for word in tokens.words(text)], "refusal": None}
 
     def chunk(self, choices: list[Json]) -> Json:
         """A stream chunk."""
@@ -119,7 +126,8 @@ class ChatShape:
 
     def delta(self, index: int, delta: Json, finish: str | None = None) -> Json:
         """A chunk for one choice."""
-        return self.chunk([{"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}])
+        logprobs = self.logprobs(delta["content"]) if delta.get("content") else None
+        return self.chunk([{"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}])
 
     def opening(self, index: int, answer: Answer) -> Json:
         """The first chunk of a choice."""
@@ -161,10 +169,13 @@ class CompletionShape(ChatShape):
     """The bodies of a legacy completion."""
 
     id_prefix = "cmpl-"
+    echoes: tuple[str, ...] = ()
 
     def whole(self, chosen: list[Answer], usage: Usage | None) -> Json:
         """The body of an answer that is not streamed."""
-        choices = [self._choice(index, answer.text, answer.finish) for index, answer in enumerate(chosen)]
+        choices = [
+            self._choice(index, self._echo(index) + answer.text, answer.finish) for index, answer in enumerate(chosen)
+        ]
         body = self._body(choices)
         return body if usage is None else body | {"usage": super().usage(usage)}
 
@@ -172,6 +183,8 @@ class CompletionShape(ChatShape):
         """The whole stream, one choice after the other."""
         frames = []
         for index, answer in enumerate(chosen):
+            if echo := self._echo(index):
+                frames.append(Frame(sse(self._chunk([self._choice(index, echo, None)]))))
             frames += [
                 Frame(sse(self._chunk([self._choice(index, word, None)])), tokens.count(word))
                 for word in tokens.words(answer.text)
@@ -191,7 +204,28 @@ class CompletionShape(ChatShape):
 
     def _choice(self, index: int, text: str, finish: Finish | None) -> Json:
         reason = None if finish is None else _FINISHES[finish]
-        return {"text": text, "index": index, "logprobs": None, "finish_reason": reason}
+        return {"text": text, "index": index, "logprobs": self._columns(text), "finish_reason": reason}
+
+    def _echo(self, index: int) -> str:
+        return self.echoes[index] if self.echoes else ""
+
+    def _columns(self, text: str) -> Json | None:
+        found = (self.logprobs(text) or {}).get("content")
+        if not found:
+            return None
+        words = [entry["token"] for entry in found]
+        return {
+            "tokens": words,
+            "token_logprobs": [entry["logprob"] for entry in found],
+            "top_logprobs": [{top["token"]: top["logprob"] for top in entry["top_logprobs"]} for entry in found],
+            "text_offset": [sum(map(len, words[:place])) for place in range(len(words))],
+        }
+
+
+def _probable(word: str, alternatives: int) -> Json:
+    entry = {"token": word, "logprob": -0.25, "bytes": list(word.encode())}
+    tops = [{**entry, "logprob": -0.25 - place} for place in range(alternatives)]
+    return {**entry, "top_logprobs": tops}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +241,8 @@ class ChatEndpoint:
         """Answer one request."""
         ask = chat_ask(exchange.body, self.fields, self.most_choices)
         exchange.ask_fits(ask, self.listing.of_kind(ask.model, Kind.CHAT))
-        return _answered(exchange, ask, answers(ask), self.shape)
+        bodies = self.shape(ask.model, include_usage=_streams(exchange), most_logprobs=wanted_logprobs(exchange.body))
+        return _answered(exchange, ask, answers(ask), bodies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,17 +255,29 @@ class CompletionEndpoint:
         """Answer one request; its prompts are billed as one call."""
         asks = completion_asks(exchange.body)
         model = self.listing.of_kind(asks[0].model, Kind.COMPLETION)
-        chosen = [answer for ask in asks for answer in answers(ask)]
+        body = exchange.body
+        made = [answers(ask) for ask in asks]
+        wanted = integer(body, "n", low=1) or 1
+        chosen = [answer for several in made for answer in several[:wanted]]
         joined = Ask(model=asks[0].model, turns=tuple(turn for ask in asks for turn in ask.turns), plain=True)
         exchange.ask_fits(joined, model)
-        return _answered(exchange, joined, chosen, CompletionShape)
+        bodies = CompletionShape(
+            joined.model, include_usage=_streams(exchange), most_logprobs=wanted_logprobs(exchange.body)
+        )
+        if flag(body, "echo"):
+            bodies.echoes = tuple(ask.question for ask in asks for _ in range(wanted))
+        unseen = sum(answer.tokens for several in made for answer in several[wanted:])
+        return _answered(exchange, joined, chosen, bodies, unseen)
 
 
-def _answered(exchange: Exchange, ask: Ask, chosen: list[Answer], shape: type[ChatShape]) -> ASGIApp:
-    streams = flag(exchange.body, "stream")
-    bodies = shape(ask.model, include_usage=streams and wants_usage(exchange.body))
-    completion = sum(answer.tokens for answer in chosen)
-    if not streams:
+def _streams(exchange: Exchange) -> bool:
+    """Whether a stream was asked for that ends with the usage."""
+    return flag(exchange.body, "stream") and wants_usage(exchange.body)
+
+
+def _answered(exchange: Exchange, ask: Ask, chosen: list[Answer], bodies: ChatShape, unseen_tokens: int = 0) -> ASGIApp:
+    completion = sum(answer.tokens for answer in chosen) + unseen_tokens
+    if not flag(exchange.body, "stream"):
         return exchange.whole_chat(ask, completion, lambda usage: bodies.whole(chosen, usage))
     return exchange.stream(ask, bodies.frames(chosen, exchange.usage(ask.prompt_tokens, completion)))
 

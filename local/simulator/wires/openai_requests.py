@@ -74,19 +74,46 @@ def completion_asks(body: Json) -> list[Ask]:
     model = required_text(body, "model")
     known_only(body, _COMPLETION_FIELDS)
     _check_stream_options(body)
-    prompts = strings(body, "prompt", most=2048) or ("",)
+    prompts = _prompts(body)
     limit = integer(body, "max_tokens")
+    choices = integer(body, "n", low=1, high=_MOST_CHOICES) or 1
+    made = integer(body, "best_of", low=1, high=20) or choices
+    if made < choices:
+        raise invalid("best_of", f"must be at least n ({choices})")
+    if made > choices and flag(body, "stream"):
+        raise invalid("best_of", "results cannot be streamed when best_of is larger than n")
     return [
         Ask(
             model=model,
             turns=(Turn(Role.USER, prompt),),
             max_tokens=_LEGACY_MAX_TOKENS if limit is None else limit,
             stop=strings(body, "stop", most=4),
-            choices=integer(body, "n", low=1, high=_MOST_CHOICES) or 1,
+            choices=made,
             plain=True,
         )
         for prompt in prompts
     ]
+
+
+def _prompts(body: Json) -> tuple[str, ...]:
+    """The prompts as text; a token is a word of its own."""
+    prompt = body.get("prompt")
+    if isinstance(prompt, list) and prompt and all(isinstance(token, int) for token in prompt):
+        return (_spelled(prompt),)
+    if isinstance(prompt, list) and prompt and all(isinstance(tokens, list) for tokens in prompt):
+        return tuple(_spelled(tokens) for tokens in prompt)
+    return strings(body, "prompt", most=2048) or ("",)
+
+
+def _spelled(token_ids: list[int]) -> str:
+    return " ".join(f"t{token}"[:6] for token in token_ids)
+
+
+def wanted_logprobs(body: Json) -> int | None:
+    """How many alternatives of each token shall be told; None when not even the token's own probability."""
+    if isinstance(body.get("logprobs"), bool):
+        return (integer(body, "top_logprobs", high=20) or 0) if body["logprobs"] else None
+    return integer(body, "logprobs", high=5)
 
 
 def wants_usage(body: Json) -> bool:

@@ -1,0 +1,67 @@
+"""A request to OpenAI's Responses API, for any provider. Nothing is kept: each request carries its conversation.
+
+Source: platform.openai.com/docs/api-reference/responses.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from functions.gateway.core.dialects import ChunkReader, EventWriter, outline_of
+from functions.gateway.core.models import Json, Target
+from functions.gateway.core.translation.responses_request import chat_request, ensure_stateless
+from functions.gateway.core.translation.responses_response import chat_completion, response
+from functions.gateway.core.translation.responses_stream import ResponseReader, ResponseStream
+
+
+class Responses:
+    """One request."""
+
+    api: ClassVar[str] = "responses"
+
+    def __init__(self, request: Json) -> None:
+        self.request = request
+        self.headers: Mapping[str, str] = {}
+
+    def chat(self, target: Target) -> Json:
+        """The request as OpenAI's chat request.
+
+        Raises:
+            ProviderRejected: something in it has no equal there.
+        """
+        ensure_stateless(self.request)
+        return {**chat_request(self.request, target.provider.kind), "model": target.model}
+
+    def outline(self) -> Json:
+        """A chat as long as the request."""
+        return outline_of(self.request, "max_output_tokens")
+
+    def native(self, target: Target, most_tokens: int | None, *, stream: bool) -> Json:
+        """The request as OpenAI gets it, which is told to keep nothing.
+
+        Raises:
+            ProviderRejected: it needs answers to be kept, or tools that OpenAI runs itself.
+        """
+        ensure_stateless(self.request)
+        limit = {} if most_tokens is None else {"max_output_tokens": most_tokens}
+        return {**self.request, **limit, "store": False, "stream": stream, "model": target.model}
+
+    def is_told(self, event: Json) -> bool:
+        """Everything that OpenAI streams is."""
+        del event
+        return True
+
+    def completion(self, answer: Json) -> Json:
+        """OpenAI's response as a chat completion."""
+        return chat_completion(answer)
+
+    def reader(self) -> ChunkReader:
+        """Reads OpenAI's events."""
+        return ResponseReader()
+
+    def answer(self, completion: Json) -> Json:
+        """A chat completion as a response."""
+        return response(completion, self.request)
+
+    def writer(self) -> EventWriter:
+        """Tells a chat completion in OpenAI's events."""
+        return ResponseStream(self.request)

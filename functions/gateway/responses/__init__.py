@@ -1,0 +1,1 @@
+"""POST /v1/responses; GET and DELETE of what would be kept."""
