@@ -80,7 +80,7 @@ def test_stop_asks_first_and_kills_what_does_not_listen() -> None:
             # Python that is still starting ends in its own way when it is interrupted.
             assert process.stdout
             process.stdout.readline()
-        stop([identity_of(polite), identity_of(deaf)], seconds=0.3)
+        stop([identity_of(polite), identity_of(deaf)], seconds=2)
         assert polite.wait(5) == -signal.SIGINT
         assert deaf.wait(5) == -signal.SIGKILL
 
