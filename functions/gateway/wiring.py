@@ -24,10 +24,11 @@ from functions.gateway.adapters.vertex_credentials import VertexCredentials
 from functions.gateway.adapters.vertex_wire import VertexWire
 from functions.gateway.core.admission import Admission, AdmissionPolicy
 from functions.gateway.core.cache_feedback import CacheFeedback
+from functions.gateway.core.catalogue import ModelCatalogue
 from functions.gateway.core.completions import Completions
 from functions.gateway.core.embeddings import Embedder
 from functions.gateway.core.models import Provider
-from functions.gateway.core.ports import ChatWire, NativeWire, ProviderDirectory
+from functions.gateway.core.ports import ChatWire, NativeWire
 from functions.gateway.core.prices import load_prices
 from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.token_counts import TokenCounts
@@ -46,7 +47,7 @@ class Gateway:
     completions: Completions
     embedder: Embedder
     token_counts: TokenCounts
-    directory: ProviderDirectory
+    models: ModelCatalogue
     tenants: TenantDirectory
 
 
@@ -77,10 +78,16 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
         trust_env=False,
         auto_decompress=True,
     ) as session:
-        http = ProviderHttp(session, egress)
+        http = ProviderHttp(
+            session,
+            egress,
+            connect_seconds=settings.provider_connect_seconds,
+            first_byte_seconds=settings.provider_first_byte_seconds,
+            total_seconds=settings.provider_total_seconds,
+        )
         wires: dict[str, ChatWire] = {
             "openai": OpenAIWire(http),
-            "groq": OpenAIWire(http),
+            "groq": OpenAIWire(http, embeds=False),
             "anthropic": AnthropicWire(http),
             "google": GoogleWire(http),
             "vertex": VertexWire(http, VertexCredentials(http, egress)),
@@ -119,7 +126,7 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
                 ),
                 embedder,
                 TokenCounts(directory, {"anthropic": messages}),
-                directory,
+                ModelCatalogue(directory),
                 runtime.tenants,
             )
         finally:

@@ -5,12 +5,15 @@ Only a context's `wiring.py` and the programs in `local/` and `stateful/` read t
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from functions.kit.models import ApiModel
+
+ModelAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+ModelName = Annotated[str, Field(max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class Settings(BaseSettings):
@@ -108,6 +111,14 @@ class Settings(BaseSettings):
         None, description="Secret of Flagsmith's webhook to `/v1/webhooks/flagsmith`; empty refuses all calls."
     )
 
+    provider_connect_seconds: float = Field(5.0, gt=0, description="Longest wait for a connection to a provider.")
+    provider_first_byte_seconds: float = Field(
+        120.0, gt=0, description="Longest wait for a provider's first byte, and between two pieces of its answer."
+    )
+    provider_total_seconds: float = Field(
+        600.0, gt=0, description="Longest call of a provider from request to last byte, retries included."
+    )
+
     quota_when_redis_away: Literal["open", "closed"] = Field(
         "closed",
         description="Calls under a hard limit while Redis is away: let in uncounted at first, or answered 503.",
@@ -165,6 +176,25 @@ class TenantSettings(ApiModel):
     cache_ttl_seconds: int = Field(
         86_400, ge=0, le=2_592_000, description="Seconds a cached answer lives; 0 turns the cache off."
     )
+    model_aliases: dict[ModelAlias, ModelName] = Field(
+        default_factory=dict,
+        max_length=200,
+        description="The tenant's own names for models: alias to `provider/model`, or to another alias.",
+    )
+
+    @model_validator(mode="after")
+    def _aliases_lead_to_models(self) -> Self:
+        for alias in self.model_aliases:
+            passed, name = {alias}, self.model_aliases[alias]
+            while name in self.model_aliases:
+                if name in passed:
+                    raise ValueError(f"modelAliases: {alias} leads round in a circle")
+                passed.add(name)
+                name = self.model_aliases[name]
+            if "/" not in name.strip("/"):
+                raise ValueError(f"modelAliases: {alias} must lead to provider/model, not to {name}")
+        return self
+
     cache_max_entries: int = Field(
         20_000, ge=0, le=1_000_000, description="Answers kept at most; the least recently given make room."
     )

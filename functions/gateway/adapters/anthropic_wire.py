@@ -43,6 +43,11 @@ class AnthropicWire:
         del body
         raise ProviderRejected("Anthropic offers no embeddings", details=details_of(target))
 
+    def most_inputs(self, target: Target) -> int:
+        """It embeds none."""
+        del target
+        return 1
+
     @asynccontextmanager
     async def stream(self, target: Target, body: Json) -> AsyncIterator[AsyncIterator[Json]]:
         """POST /messages with `stream`.

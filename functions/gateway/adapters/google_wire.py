@@ -13,7 +13,7 @@ from functions.gateway.adapters.provider_http import ProviderHttp, ProviderReque
 from functions.gateway.core.dialects import understanding
 from functions.gateway.core.errors import ModelNotFound, ProviderUnavailable
 from functions.gateway.core.models import Json, Target
-from functions.gateway.core.translation.gemini_embeddings import EmbeddingRequest, embedded
+from functions.gateway.core.translation.gemini_embeddings import MOST_INPUTS, EmbeddingRequest, embedded
 from functions.gateway.core.translation.gemini_request import content_request
 from functions.gateway.core.translation.gemini_response import chat_completion
 from functions.gateway.core.translation.gemini_stream import GeminiStream
@@ -49,6 +49,11 @@ class GoogleWire:
         answer = await self._http.post(request)
         with understanding(target):
             return asked.answer(target.model, *embedded(answer))
+
+    def most_inputs(self, target: Target) -> int:
+        """How many texts the Gemini API embeds at once."""
+        del target
+        return MOST_INPUTS
 
     @asynccontextmanager
     async def stream(self, target: Target, body: Json) -> AsyncIterator[AsyncIterator[Json]]:

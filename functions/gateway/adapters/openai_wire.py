@@ -8,15 +8,22 @@ from contextlib import asynccontextmanager
 
 from functions.gateway.adapters.provider_errors import broken_off, details_of
 from functions.gateway.adapters.provider_http import ProviderHttp, ProviderRequest, json_object
-from functions.gateway.core.errors import ProviderBadResponse, ProviderUnavailable
+from functions.gateway.core.errors import ProviderBadResponse, ProviderRejected, ProviderUnavailable
 from functions.gateway.core.models import Json, Target
+
+_MOST_INPUTS = 2048
 
 
 class OpenAIWire:
-    """Calls OpenAI, Groq or a server compatible with them."""
+    """Calls OpenAI, Groq or a server compatible with them.
 
-    def __init__(self, http: ProviderHttp) -> None:
+    Args:
+        embeds: whether the provider has embeddings.
+    """
+
+    def __init__(self, http: ProviderHttp, *, embeds: bool = True) -> None:
         self._http = http
+        self._embeds = embeds
 
     async def complete(self, target: Target, body: Json) -> Json:
         """POST /chat/completions.
@@ -35,10 +42,19 @@ class OpenAIWire:
         Raises:
             DcoderError: one of the gateway's provider errors.
         """
+        if not self._embeds:
+            raise ProviderRejected(
+                f"providers of kind {target.provider.kind} offer no embeddings", details=details_of(target)
+            )
         answer = await self._http.post(_request(target, "/embeddings", body))
         if not isinstance(answer.get("data"), list):
             raise ProviderBadResponse("the provider's answer has no data", details=details_of(target))
         return answer
+
+    def most_inputs(self, target: Target) -> int:
+        """How many inputs OpenAI embeds at once."""
+        del target
+        return _MOST_INPUTS
 
     @asynccontextmanager
     async def stream(self, target: Target, body: Json) -> AsyncIterator[AsyncIterator[Json]]:

@@ -42,6 +42,7 @@ class ProviderHttp:
     """Calls providers over a pooled HTTP session.
 
     Args:
+        connect_seconds: longest wait for a connection.
         first_byte_seconds: longest wait for the provider's first byte and between two of a stream.
         total_seconds: longest whole call, its retries included.
     """
@@ -51,6 +52,7 @@ class ProviderHttp:
         session: aiohttp.ClientSession,
         egress: EgressPolicy,
         *,
+        connect_seconds: float = 5.0,
         first_byte_seconds: float = 120.0,
         total_seconds: float = 600.0,
         retries: RetryPolicy | None = None,
@@ -59,6 +61,7 @@ class ProviderHttp:
         self._session = session
         self._egress = egress
         self._total_seconds = total_seconds
+        self._connect_seconds = connect_seconds
         self._first_byte_seconds = first_byte_seconds
         self._limits = self._within(total_seconds)
         self._retries = retries or RetryPolicy()
@@ -97,7 +100,9 @@ class ProviderHttp:
             return await self._send(request, RetryPolicy(most=0) if probing else self._retries)
 
     def _within(self, seconds: float) -> aiohttp.ClientTimeout:
-        return aiohttp.ClientTimeout(total=seconds, sock_connect=5, sock_read=self._first_byte_seconds)
+        return aiohttp.ClientTimeout(
+            total=seconds, sock_connect=self._connect_seconds, sock_read=self._first_byte_seconds
+        )
 
     async def _send(self, request: ProviderRequest, retries: RetryPolicy) -> aiohttp.ClientResponse:
         ends = time.monotonic() + self._total_seconds

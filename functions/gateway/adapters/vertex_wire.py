@@ -15,7 +15,7 @@ from functions.gateway.adapters.vertex_credentials import ServiceAccount, Vertex
 from functions.gateway.core.dialects import understanding
 from functions.gateway.core.errors import ModelNotFound, ProviderAuthenticationFailed, ProviderRejected
 from functions.gateway.core.models import Json, Target
-from functions.gateway.core.translation.gemini_embeddings import EmbeddingRequest, embedded, predicted
+from functions.gateway.core.translation.gemini_embeddings import MOST_INPUTS, EmbeddingRequest, embedded, predicted
 from functions.gateway.core.translation.gemini_request import content_request
 
 _MODEL = re.compile(r"(?:publishers/google/models/|google/)?([\w.@-]{1,128})")
@@ -58,6 +58,10 @@ class VertexWire:
             answer = await self._http.post(request)
         with understanding(target):
             return asked.answer(target.model, *embedded(answer))
+
+    def most_inputs(self, target: Target) -> int:
+        """How many texts a model on Vertex embeds at once: the newer ones take one."""
+        return 1 if "gemini" in target.model or _embeds_content(target.model) else MOST_INPUTS
 
     @asynccontextmanager
     async def stream(self, target: Target, body: Json) -> AsyncIterator[AsyncIterator[Json]]:

@@ -28,7 +28,7 @@ from functions.gateway.core.models import (
 )
 from functions.gateway.core.needs import limited
 from functions.gateway.core.ports import ChatWire, NativeWire, ProviderDirectory
-from functions.gateway.core.routing import resolve
+from functions.gateway.core.routing import resolved
 from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.streaming import Assembler, chunks_of, usage_object
 from functions.gateway.core.usage import UsageBook
@@ -259,7 +259,7 @@ class Completions:
         return StreamedAnswer(call, events, opened.abandon)
 
     async def _begin(self, caller: Caller, body: Json, control: CacheControl, dialect: Dialect | None) -> Call:
-        target = resolve(str(body.get("model") or ""), await self._directory.providers(caller.tenant_id))
+        target = await resolved(caller, body, self._directory)
         caller.ensure_may_call(target)
         booking = Booking(caller, target)
         await self._admission.book(booking)

@@ -1,16 +1,36 @@
 """Embeddings: for callers, and for the cache's own question."""
 
+import asyncio
 import struct
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from functions.gateway.core.admission import Admission
 from functions.gateway.core.booking import Booking
 from functions.gateway.core.errors import ProviderBadResponse, ProviderRejected
 from functions.gateway.core.models import Caller, Json, Provider, QuestionVector, Target, Usage
 from functions.gateway.core.ports import ChatWire, ProviderDirectory
-from functions.gateway.core.routing import resolve
+from functions.gateway.core.routing import resolved
 from functions.gateway.core.usage import UsageBook
+
+# Calls for one request at once.
+_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Embeddings and how they came about.
+
+    Attributes:
+        answer: OpenAI's embeddings object.
+        seconds: what was waited for the provider.
+    """
+
+    target: Target
+    answer: Json
+    seconds: float
 
 
 class Embedder:
@@ -34,13 +54,13 @@ class Embedder:
         self._admission = admission
         self._usage = usage
 
-    async def embed(self, caller: Caller, body: Json) -> tuple[Json, float]:
-        """OpenAI's embeddings object, and the seconds the provider took.
+    async def embed(self, caller: Caller, body: Json) -> Embedded:
+        """OpenAI's embeddings object. More inputs than the provider takes at once are asked in several calls.
 
         Raises:
             DcoderError: no such model, a limit of the tenant's, or what the provider answered instead.
         """
-        target = resolve(str(body["model"]), await self._directory.providers(caller.tenant_id))
+        target = await resolved(caller, body, self._directory)
         caller.ensure_may_call(target)
         return await self._ask(Booking(caller, target, "embeddings"), body)
 
@@ -56,7 +76,8 @@ class Embedder:
         provider = _embedding_provider([answering, *await self._directory.providers(caller.tenant_id)])
         if provider is not None:
             target = Target(provider, str(provider.embedding_model))
-            answer, _ = await self._ask(Booking(caller, target, "embeddings", internal=True), {"input": question})
+            asked = await self._ask(Booking(caller, target, "embeddings", internal=True), {"input": question})
+            answer = asked.answer
         elif self._fallback is not None:
             target = Target(self._fallback, str(self._fallback.embedding_model))
             wire = self._wires[self._fallback.kind]
@@ -71,7 +92,7 @@ class Embedder:
         # The address, too: two providers may call different models by one name.
         return QuestionVector(data, f"{target.provider.base_url} {target.model}")
 
-    async def _ask(self, booking: Booking, body: Json) -> tuple[Json, float]:
+    async def _ask(self, booking: Booking, body: Json) -> Embedded:
         target = booking.target
         wire = self._wires.get(target.provider.kind)
         if wire is None:
@@ -79,12 +100,60 @@ class Embedder:
         await self._admission.book(booking)
         with self._admission.holding(booking):
             await self._admission.for_input(booking, body["input"])
+            batches = [
+                {**body, "input": inputs, "model": target.model}
+                for inputs in _batches(body["input"], wire.most_inputs(target))
+            ]
             started = time.perf_counter()
-            answer = await wire.embed(target, {**body, "model": target.model})
+            answers = await self._ask_all(wire, target, batches)
             seconds = time.perf_counter() - started
-            usage = Usage.of(answer.get("usage")) or Usage(-(-len(str(body["input"])) // 4), 0, estimated=True)
-            await self._usage.record(booking, usage)
-        return answer, seconds
+            failures = [answer for answer in answers if isinstance(answer, BaseException)]
+            whole = [answer for answer in answers if not isinstance(answer, BaseException)]
+            usages = [_usage(batch, answer) for batch, answer in zip(batches, answers, strict=True)]
+            if whole:
+                # What was answered is billed, whatever became of the rest.
+                await self._usage.record(booking, _sum(usages), status="error" if failures else "ok")
+            if failures:
+                raise failures[0]
+        return Embedded(target, whole[0] if len(whole) == 1 else _merged(whole), seconds)
+
+    async def _ask_all(self, wire: ChatWire, target: Target, batches: list[Json]) -> list[Json | BaseException]:
+        turn = asyncio.Semaphore(_AT_ONCE)
+
+        async def ask(batch: Json) -> Json:
+            async with turn:
+                return await wire.embed(target, batch)
+
+        if len(batches) == 1:
+            return [await wire.embed(target, batches[0])]
+        return await asyncio.gather(*(ask(batch) for batch in batches), return_exceptions=True)
+
+
+def _batches(given: Any, most: int) -> list[Any]:
+    """The inputs in lists that the provider takes; one text, or the tokens of one, is one input."""
+    if not isinstance(given, list) or len(given) <= most or isinstance(given[0], int):
+        return [given]
+    return [given[at : at + most] for at in range(0, len(given), most)]
+
+
+def _usage(batch: Json, answer: Json | BaseException) -> Usage:
+    if isinstance(answer, BaseException):
+        return Usage()
+    return Usage.of(answer.get("usage")) or Usage(-(-len(str(batch["input"])) // 4), 0, estimated=True)
+
+
+def _sum(usages: Sequence[Usage]) -> Usage:
+    return Usage(sum(usage.prompt_tokens for usage in usages), 0, estimated=any(usage.estimated for usage in usages))
+
+
+def _merged(answers: Sequence[Json]) -> Json:
+    data = [entry for answer in answers for entry in answer["data"]]
+    merged = {**answers[0], "data": [{**entry, "index": index} for index, entry in enumerate(data)]}
+    counted = [answer["usage"] for answer in answers if answer.get("usage")]
+    if len(counted) < len(answers):
+        return {name: value for name, value in merged.items() if name != "usage"}
+    names = ("prompt_tokens", "total_tokens")
+    return {**merged, "usage": {name: sum(usage[name] for usage in counted) for name in names}}
 
 
 def _embedding_provider(providers: Sequence[Provider]) -> Provider | None:

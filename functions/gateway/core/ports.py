@@ -50,6 +50,10 @@ class ChatWire(Protocol):
         """Embeddings, as OpenAI's object."""
         ...
 
+    def most_inputs(self, target: Target) -> int:
+        """How many inputs one call of `embed` takes."""
+        ...
+
 
 class NativeWire(Protocol):
     """How to speak one of the other formats to a provider that understands it. Errors are the gateway's own."""

@@ -8,7 +8,7 @@ from functions.gateway.core.messages import Messages
 from functions.gateway.core.models import Caller, Json, Target
 from functions.gateway.core.needs import prompt_tokens
 from functions.gateway.core.ports import CountingWire, ProviderDirectory
-from functions.gateway.core.routing import resolve
+from functions.gateway.core.routing import resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class TokenCounts:
         Raises:
             DcoderError: no such model, or what the provider answered instead.
         """
-        target = resolve(str(asked.request.get("model") or ""), await self._directory.providers(caller.tenant_id))
+        target = await resolved(caller, asked.request, self._directory)
         caller.ensure_may_call(target)
         wire = self._wires.get(target.provider.kind)
         if wire is None:

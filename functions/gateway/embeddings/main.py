@@ -3,12 +3,12 @@
 import time
 from typing import Annotated
 
-import orjson
 from fastapi import Request, Response
 
 from functions.gateway.bodies import documented, read_body
 from functions.gateway.calls import caller_of
 from functions.gateway.embeddings.schemas import EmbeddingsRequest
+from functions.gateway.serving import json_response
 from functions.gateway.wiring import Gateway, gateway
 from functions.kit.app import create_app
 from functions.kit.authorisation import LATER, require
@@ -18,6 +18,7 @@ from functions.kit.routing import api_router
 router = api_router()
 
 
+@router.post("/llm/{provider}/{model:path}/v1/embeddings", response_class=Response, include_in_schema=False)
 @router.post(
     "/v1/embeddings",
     response_class=Response,
@@ -29,11 +30,14 @@ async def create_embeddings(request: Request, principal: Annotated[Principal, re
     started = time.perf_counter()
     use: Gateway = request.app.state.wiring
     body = await read_body(request, EmbeddingsRequest)
-    answer, seconds = await use.embedder.embed(await caller_of(request, principal), body)
-    overhead = (time.perf_counter() - started - seconds) * 1000
-    return Response(
-        orjson.dumps(answer), media_type="application/json", headers={"x-dcoder-overhead-ms": f"{overhead:.2f}"}
-    )
+    embedded = await use.embedder.embed(await caller_of(request, principal), body)
+    overhead = (time.perf_counter() - started - embedded.seconds) * 1000
+    headers = {
+        "x-dcoder-overhead-ms": f"{max(0.0, overhead):.2f}",
+        "x-dcoder-provider": embedded.target.provider.name,
+        "x-dcoder-model": embedded.target.model,
+    }
+    return json_response(embedded.answer, headers)
 
 
 app = create_app(router, wire=gateway)

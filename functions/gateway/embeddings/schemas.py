@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Text = Annotated[str, Field(min_length=1)]
 
+Tokens = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
 
 class EmbeddingsRequest(BaseModel):
     """OpenAI's embeddings request."""
@@ -13,6 +15,11 @@ class EmbeddingsRequest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     model: str = Field(min_length=1, max_length=256, description="`provider/model`, or a model that a provider lists.")
-    input: Text | Annotated[list[Text], Field(min_length=1, max_length=2048)] | list[int] | list[list[int]]
+    input: (
+        Text
+        | Annotated[list[Text], Field(min_length=1, max_length=16_384)]
+        | Tokens
+        | Annotated[list[Tokens], Field(min_length=1, max_length=16_384)]
+    )
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = Field(None, ge=1)

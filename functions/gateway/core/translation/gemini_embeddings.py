@@ -13,7 +13,7 @@ from functions.gateway.core.translation.parameters import Parameters
 from functions.gateway.core.translation.refusals import refuse
 
 _PROVIDER = "Google"
-_MOST_INPUTS = 100
+MOST_INPUTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class EmbeddingRequest:
         texts = [given] if isinstance(given, str) else given
         if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
             raise refuse("input", "must be a text or a list of texts; Google takes no tokens")
-        if len(texts) > _MOST_INPUTS:
-            raise refuse("input", f"Google takes at most {_MOST_INPUTS} texts at once")
+        if len(texts) > MOST_INPUTS:
+            raise refuse("input", f"Google takes at most {MOST_INPUTS} texts at once")
         task = parameters.take("task_type")
         request = cls(
             tuple(texts),
