@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test unit integration check format docs lock up down bench-gateway
+.PHONY: help install demo test unit integration check format docs lock up down bench-gateway bench-cache
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,3 +49,6 @@ down: ## Stop it
 
 bench-gateway: install ## The gateway beside Portkey and LiteLLM, in ratios (needs some minutes)
 	@$(BIN)/python -m scenarios.load.gateway
+
+bench-cache: install ## What the cache saves a hundred people who repeat each other (a minute)
+	@$(BIN)/python -m scenarios.load.cache_hits

@@ -218,7 +218,13 @@ class TenantSettings(ApiModel):
     def of(cls, overrides: dict[str, Any]) -> "TenantSettings":
         """The platform's defaults under a tenant's stored overrides; keys of other versions are ignored."""
         known = {field.alias or name for name, field in cls.model_fields.items()}
-        return cls.model_validate({key: value for key, value in overrides.items() if key in known})
+        given = {key: value for key, value in overrides.items() if key in known}
+        start = given.get("cacheSimilarity")
+        if isinstance(start, int | float):
+            # Who sets only where to begin means no bounds that exclude it.
+            given.setdefault("cacheSimilarityLeast", min(start, cls.model_fields["cache_similarity_least"].default))
+            given.setdefault("cacheSimilarityMost", max(start, cls.model_fields["cache_similarity_most"].default))
+        return cls.model_validate(given)
 
 
 @lru_cache(maxsize=1)
