@@ -34,6 +34,7 @@ _NEIGHBOURS = 3
 _QUERY = f"(@tenant:{{$tenant}} @scope:{{$scope}})=>[KNN {_NEIGHBOURS} @vector $vector AS distance]"
 _HIT_SECONDS = 86_400
 _NOTE_SECONDS = 1.0
+_FULLEST = 0.8
 # Of what a hash and its bookkeeping take besides the fields themselves.
 _OVERHEAD_BYTES = 600
 
@@ -49,6 +50,7 @@ class RedisAnswerCache:
         self._link = link
         self._lease_ms = round(lease_seconds * 1000)
         self._indexes: set[int] = set()
+        self._is_full = False
         self._noted: dict[str, tuple[Counter[str], dict[str, None]]] = {}
 
     async def find_exact(self, key: CacheKey, control: CacheControl, token: str = "") -> Found:
@@ -101,6 +103,10 @@ class RedisAnswerCache:
         """Keep an answer in both tiers, within the tenant's room, and let others have it."""
         entry = orjson.dumps({"at": time.time(), "completion": completion})
         fields: dict[str, Any] = {"answer": entry, "provider": key.provider, "model": key.model}
+        if self._is_full:
+            # Only for a while: the lease that others wait on ends by itself.
+            _logger.warning("redis has no room left for answers")
+            return
         try:
             if vector is not None and await self._ensure_index(vector.dimensions):
                 fields |= {
@@ -139,6 +145,7 @@ class RedisAnswerCache:
             while True:
                 await asyncio.sleep(_NOTE_SECONDS)
                 await self._write()
+                await self._look_for_room()
         finally:
             await self._write()
 
@@ -150,6 +157,16 @@ class RedisAnswerCache:
                 await NOTE.run(self._link, [base(tenant_id)], [len(counts), *flat, *list(given)[-2000:]])
             except (RedisAway, RedisRefused) as error:
                 _logger.info("what the cache did was not counted", extra={"reason": str(error)})
+
+    async def _look_for_room(self) -> None:
+        """Keep no more answers when Redis is nearly full: what counts calls needs the rest of it."""
+        try:
+            reply: bytes = await self._link.execute("INFO", "memory")
+        except (RedisAway, RedisRefused):
+            return
+        told = dict(line.split(b":", 1) for line in reply.splitlines() if b":" in line)
+        most = int(told.get(b"maxmemory", 0))
+        self._is_full = most > 0 and int(told.get(b"used_memory", 0)) > _FULLEST * most
 
     async def _learned(self, tenant_id: str) -> Learned | None:
         try:

@@ -6,6 +6,7 @@ import itertools
 import pytest
 
 from functions.gateway.core.models import CachePolicy
+from functions.kit.identifiers import new_id
 from tests.integration.gateway_cache.stores import ANYTHING, Store, key, longer, vector
 from tests.integration.stateful.nats.servers import Server
 from tests.platform import eventually
@@ -119,6 +120,25 @@ async def test_the_room_in_bytes_holds_however_many_store_at_once(store: Store) 
     assert (len(sizes), sum(sizes)) == (totals.entries, totals.counted["bytes"])
     await store.keep(key("too large"), "x" * 30_000, HERE, room)
     assert await store.exact(key("too large")) is None
+
+
+async def test_a_redis_that_is_nearly_full_keeps_no_more_answers(store: Store) -> None:
+    await store.keep(key("before"), "x")
+    used = (await store.client.info("memory"))["used_memory"]
+    await store.client.config_set("maxmemory", round(used * 1.2))
+    keeping = asyncio.create_task(store.answers.keep())
+    try:
+
+        async def refused() -> bool:
+            asked = key(f"question {new_id()}")
+            await store.keep(asked, "x")
+            return await store.exact(asked) is None
+
+        assert await eventually(refused)
+        assert await store.exact(key("before")) == "x"
+    finally:
+        keeping.cancel()
+        await store.client.config_set("maxmemory", 0)
 
 
 async def test_what_expired_takes_no_room(store: Store) -> None:
