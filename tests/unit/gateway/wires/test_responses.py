@@ -1,0 +1,94 @@
+"""Reasoning over several requests, and the length of what no chat can say."""
+
+from typing import Any
+
+import pytest
+
+from functions.gateway.core.dialects import outline_of
+from functions.gateway.core.text_completions import TextCompletions
+from functions.gateway.core.translation.responses_request import chat_request
+from functions.gateway.core.translation.responses_response import response
+from functions.gateway.core.translation.responses_stream import ResponseStream
+
+Json = dict[str, Any]
+
+THINKING: Json = {"type": "thinking", "thinking": "Two and two.", "signature": "c2ln"}
+SIGNED: Json = {"google": {"thought_signature": "Z29vZ2xl"}}
+REQUEST: Json = {"model": "m", "input": "?"}
+CALL: Json = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def completion(**said: Any) -> Json:
+    message = {"role": "assistant", "content": "Four.", **said}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return {"id": "c", "created": 1, "model": "m", "choices": [choice]}
+
+
+def chunk(**delta: Any) -> Json:
+    return {"id": "c", "created": 1, "model": "m", "choices": [{"index": 0, "delta": delta}]}
+
+
+def next_request(output: list[Json], kind: str) -> list[Json]:
+    items = [{"role": "user", "content": "?"}, *output, {"role": "user", "content": "Sure?"}]
+    return list(chat_request({"model": "m", "input": items}, kind)["messages"])
+
+
+def streamed(*chunks: Json) -> list[Json]:
+    writer = ResponseStream(REQUEST)
+    events = [event for each in chunks for event in writer.add(each)] + list(writer.end())
+    return list(events[-1]["response"]["output"])
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        response(completion(reasoning_content="Two and two.", thinking_blocks=[THINKING]), REQUEST)["output"],
+        streamed(chunk(reasoning_content="Two and two."), chunk(thinking_blocks=[THINKING]), chunk(content="Four.")),
+    ],
+    ids=["whole", "streamed"],
+)
+def test_what_claude_thought_goes_back_to_it_and_to_nobody_else(output: list[Json]) -> None:
+    assert [item["type"] for item in output] == ["reasoning", "message"]
+    assert output[0]["summary"] == [{"type": "summary_text", "text": "Two and two."}]
+    assert next_request(output, "anthropic")[1]["thinking_blocks"] == [THINKING]
+    assert "thinking_blocks" not in next_request(output, "groq")[1]
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        response(completion(content=None, tool_calls=[{**CALL, "extra_content": SIGNED}]), REQUEST)["output"],
+        streamed(chunk(tool_calls=[{"index": 0, **CALL, "extra_content": SIGNED}])),
+    ],
+    ids=["whole", "streamed"],
+)
+def test_what_gemini_signed_goes_back_to_it_and_to_nobody_else(output: list[Json]) -> None:
+    assert [item["type"] for item in output] == ["reasoning", "function_call"]
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "4"}
+    assert next_request([*output, result], "google")[1]["tool_calls"] == [{**CALL, "extra_content": SIGNED}]
+    assert next_request([*output, result], "openai")[1]["tool_calls"] == [CALL]
+
+
+@pytest.mark.parametrize("sealed", ["dcoder1.!", "dcoder1.bm8=", "dcoder1.WzFd", "gAAAAA", 7, None])
+def test_reasoning_that_cannot_be_read_is_left_out(sealed: Any) -> None:
+    item = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": sealed}
+    told = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Four."}]}
+    assert next_request([item, told], "anthropic")[1] == {"role": "assistant", "content": "Four."}
+
+
+def test_an_outline_is_as_long_as_what_is_to_be_read() -> None:
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 100_000}}
+    request = {"model": "m", "max_tokens": 9, "messages": [{"content": [picture, {"type": "text", "text": "What?"}]}]}
+    outline = outline_of(request, "max_tokens")
+    content = outline["messages"][0]["content"]
+    assert outline["max_completion_tokens"] == 9
+    assert "What?" in content[0]["text"]
+    assert len(content[0]["text"]) < 100
+    assert content[1:] == [{"type": "file"}]
+
+
+def test_prompts_of_tokens_are_as_long_as_they_are_and_all_answers_are_reserved() -> None:
+    asked = TextCompletions({"model": "m", "prompt": [[1] * 50, [2] * 30], "n": 2, "best_of": 3, "max_tokens": 7})
+    outline = asked.outline()
+    assert outline["messages"][0]["content"].count(" a") == 80
+    assert (outline["n"], outline["max_tokens"]) == (6, 7)
