@@ -6,15 +6,23 @@ This is Knative's container contract: plain HTTP on `$PORT`, probes on `/health/
 import importlib
 import os
 import sys
+from types import FrameType
 from typing import Any
 
 import uvicorn
 
+from functions.kit import draining
 from functions.kit.catalogue import load_catalogue
 from functions.kit.http_server import HttpProtocol
 from functions.kit.logs import configure_logging
 from functions.kit.settings import load_settings
 from functions.kit.telemetry import configure_tracing
+
+
+class _Server(uvicorn.Server):
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        draining.begin()
+        super().handle_exit(sig, frame)
 
 
 def load_app(name: str) -> Any:
@@ -32,7 +40,7 @@ def run(app: Any, *, service: str, host: str = "0.0.0.0", port: int) -> None:  #
     settings = load_settings()
     configure_logging(settings.log_level)
     configure_tracing(service, settings.platform_id, settings.otlp_endpoint)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=host,
         port=port,
@@ -46,6 +54,7 @@ def run(app: Any, *, service: str, host: str = "0.0.0.0", port: int) -> None:  #
         timeout_keep_alive=75,
         backlog=2048,
     )
+    _Server(config).run()
 
 
 def main() -> None:

@@ -146,6 +146,10 @@ class Settings(BaseSettings):
         None, description="File with the keys that sign checkpoints of the audit trail; empty makes none."
     )
     audit_checkpoint_seconds: float = Field(300.0, gt=0, description="How often chains that grew get a checkpoint.")
+    live_streams: int = Field(5000, ge=1, description="Live streams that a process keeps open at once.")
+    live_streams_of_one: int = Field(
+        100, ge=1, description="Of those, streams of one tenant; of the operators together, too."
+    )
 
     otlp_endpoint: str = Field("", description="OTLP/HTTP endpoint of the collector; empty sends no traces.")
     drain_seconds: float = Field(30.0, ge=0, description="Longest wait for open requests after SIGTERM.")

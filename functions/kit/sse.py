@@ -13,6 +13,7 @@ class EventStream(Response):
     Args:
         frames: whole frames, each ending in a blank line. It is cancelled when the client leaves.
         on_close: called once at the end, however it came.
+        until: once set, the stream is broken off, also while its reader keeps it waiting.
     """
 
     media_type = "text/event-stream"
@@ -23,6 +24,7 @@ class EventStream(Response):
         *,
         headers: Mapping[str, str] | None = None,
         on_close: Callable[[], None] = lambda: None,
+        until: asyncio.Event | None = None,
     ) -> None:
         self.status_code = 200
         self.background = None
@@ -31,18 +33,20 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._frames = frames
         self._on_close = on_close
+        self._until = until or asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry."""
         del scope
         sending = asyncio.ensure_future(self._send_all(send))
         leaving = asyncio.ensure_future(_until_gone(receive))
+        breaking = asyncio.ensure_future(self._until.wait())
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, leaving, breaking}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (sending, leaving):
+            for task in (sending, leaving, breaking):
                 task.cancel()
-            results = await asyncio.gather(sending, leaving, return_exceptions=True)
+            results = await asyncio.gather(sending, leaving, breaking, return_exceptions=True)
             self._on_close()
         if isinstance(results[0], Exception):
             raise results[0]

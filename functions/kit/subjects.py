@@ -60,6 +60,7 @@ class UsageRecord(ApiModel):
     completion_tokens: int = Field(ge=0)
     cached: Literal["miss", "hit", "semantic"] = "miss"
     saved_tokens: int = Field(0, ge=0, description="Tokens that a cached answer did not cost.")
+    saved_micro_usd: int = Field(0, ge=0, description="What those tokens would have cost by the price table.")
     cost_micro_usd: int = Field(ge=0, description="Millionths of a US dollar.")
     status: Literal["ok", "error", "cancelled", "expired"] = Field(
         "ok", description="`expired`: the process died during the call, so nobody knows what it used."

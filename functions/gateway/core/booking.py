@@ -49,6 +49,7 @@ class Booking:
         status: Status = "ok",
         cached: CacheState = "miss",
         saved_tokens: int = 0,
+        saved_micro_usd: int = 0,
         cost_micro_usd: int = 0,
     ) -> UsageRecord:
         """The call as it is counted."""
@@ -64,6 +65,7 @@ class Booking:
             "completion_tokens": usage.completion_tokens,
             "cached": cached,
             "saved_tokens": saved_tokens,
+            "saved_micro_usd": saved_micro_usd,
             "cost_micro_usd": cost_micro_usd,
             "status": status,
             "api_key_id": caller.api_key_id,

@@ -28,7 +28,7 @@ class UsageBook:
 
     async def record_cached(self, booking: Booking, state: CacheState, saved: Usage) -> None:
         """Count a call that the cache answered: no tokens, no cost, and what it saved."""
-        await self._settle(booking, Usage(), state=state, saved=saved.total_tokens)
+        await self._settle(booking, Usage(), state=state, saved=saved)
 
     async def _settle(
         self,
@@ -37,10 +37,18 @@ class UsageBook:
         *,
         status: Status = "ok",
         state: CacheState = "miss",
-        saved: int = 0,
+        saved: Usage | None = None,
         cost: int = 0,
     ) -> None:
-        record = booking.record(usage, status=status, cached=state, saved_tokens=saved, cost_micro_usd=cost)
+        target, spared = booking.target, saved or Usage()
+        record = booking.record(
+            usage,
+            status=status,
+            cached=state,
+            saved_tokens=spared.total_tokens,
+            saved_micro_usd=self._prices.cost_micro_usd(target.provider.kind, target.model, spared) if saved else 0,
+            cost_micro_usd=cost,
+        )
         held, booking.is_held = booking.is_held, False
         await self._meter.settle(record, booking.limits, held=held)
         if held:

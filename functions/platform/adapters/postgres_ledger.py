@@ -1,11 +1,12 @@
 """The ledger compared with its hourly sums and with the counters of limits."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from functions.kit.clock import rfc3339, utc_now
 from functions.kit.database import Connection, Databases, UnitOfWork, connection
 from functions.kit.quotas import counter_key, span_of
+from functions.platform.adapters.kpi_sums import FORGET_DAYS, MAKE_DAYS, WRONG_HOURS
 from functions.platform.adapters.postgres_quotas import SUMMED_UP, changing
 from functions.platform.core.reconcile_quotas import Counted, Miscount
 
@@ -34,9 +35,9 @@ _WRONG_HOURS = f"""
         WHERE tenant_id = $1 AND bucket >= $2
           AND (requests, failed_requests, uncounted_requests, prompt_tokens, completion_tokens, saved_tokens,
                cost_micro_usd) IS DISTINCT FROM (0, 0, 0, 0, 0, 0, 0)
-    ), wrong AS (
+    ), {WRONG_HOURS}, wrong AS (
         SELECT bucket FROM ((TABLE ledger EXCEPT TABLE hourly) UNION ALL (TABLE hourly EXCEPT TABLE ledger)) d
-        GROUP BY bucket
+        UNION SELECT bucket FROM kpi_wrong
     )
     SELECT bucket, (SELECT coalesce(sum(requests), 0)::bigint FROM hourly h WHERE h.bucket = w.bucket) AS had,
            (SELECT coalesce(sum(requests), 0)::bigint FROM ledger l WHERE l.bucket = w.bucket) AS should
@@ -92,6 +93,11 @@ class PostgresLedger:
             session = await _alone(tenant_id)
             await session.execute(_FORGET_HOURS, tenant_id, buckets)
             await session.execute(_SUM_UP, tenant_id, buckets, buckets[0], buckets[-1])
+            for day in sorted({bucket.astimezone(UTC).replace(hour=0) for bucket in buckets}):
+                span = (tenant_id, day, day + timedelta(days=1))
+                for statement in FORGET_DAYS:
+                    await session.execute(statement, *span)
+                await session.execute(MAKE_DAYS, *span)
 
     async def wrong_counters(self, tenant_id: str) -> Sequence[Miscount]:
         """The limits whose count in the mirror is not that of the ledger."""

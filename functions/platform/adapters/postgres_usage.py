@@ -5,38 +5,41 @@ from typing import NamedTuple
 
 from functions.kit.database import connection
 from functions.kit.subjects import UsageRecord
+from functions.platform.adapters.kpi_sums import CHANNEL, ENTER, OF_CALL, OF_CALL_TAKEN_BACK
 from functions.platform.adapters.postgres_quotas import mirroring
 from functions.platform.core.models import UsageGroup, UsageQuery, UsageTotal
 
 # One statement, so that what the ledger took and what sums and counters gained cannot differ. All inserts go in the
 # order of their keys: batches that overlap then wait for each other instead of deadlocking.
 # A call whose process died is entered as expired; should its end become known after all, that takes its place.
-_ADD = """
+_ADD = f"""
     WITH given AS (
         SELECT DISTINCT ON ("usageId") * FROM jsonb_to_recordset($1) AS r(
             "usageId" uuid, "tenantId" uuid, "at" timestamptz, "provider" text, "model" text, "operation" text,
             "promptTokens" bigint, "completionTokens" bigint, "cached" text, "savedTokens" bigint,
             "costMicroUsd" bigint, "status" text, "apiKeyId" text, "userId" text, "requestId" text, "latencyMs" bigint,
-            "estimated" bool, "groups" text[], "internal" bool)
+            "estimated" bool, "groups" text[], "internal" bool, "savedMicroUsd" bigint)
         ORDER BY "usageId", "status" = 'expired'
     ), fresh AS (
         INSERT INTO usage_ledger AS l (usage_id, tenant_id, at, provider, model, operation, prompt_tokens,
                                        completion_tokens, cached, saved_tokens, cost_micro_usd, status, api_key_id,
-                                       user_id, request_id, latency_ms, estimated, groups, internal)
+                                       user_id, request_id, latency_ms, estimated, groups, internal, saved_micro_usd)
         SELECT * FROM given ORDER BY "usageId"
         ON CONFLICT (usage_id) DO UPDATE SET
             prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens,
-            cached = excluded.cached, saved_tokens = excluded.saved_tokens, cost_micro_usd = excluded.cost_micro_usd,
+            cached = excluded.cached, saved_tokens = excluded.saved_tokens, saved_micro_usd = excluded.saved_micro_usd,
+            cost_micro_usd = excluded.cost_micro_usd,
             status = excluded.status, latency_ms = excluded.latency_ms, estimated = excluded.estimated
             WHERE l.status = 'expired' AND excluded.status <> 'expired'
         RETURNING WITH (OLD AS o, NEW AS n) n.*, o.usage_id IS NOT NULL AS replaced
     ), changes AS (
-        SELECT tenant_id, at, provider, model, operation, api_key_id, user_id, groups, cached, 1 AS requests,
-               (status <> 'ok')::int AS failed, (status = 'expired' OR internal)::int AS uncounted, prompt_tokens,
-               completion_tokens, saved_tokens, cost_micro_usd
+        SELECT tenant_id, at, provider, model, operation, api_key_id, user_id, groups, cached,
+               (status <> 'ok')::int AS failed, (status = 'expired' OR internal)::int AS uncounted,
+               {OF_CALL}
         FROM fresh
         UNION ALL
-        SELECT tenant_id, at, provider, model, operation, api_key_id, user_id, groups, 'miss', -1, -1, -1, 0, 0, 0, 0
+        SELECT tenant_id, at, provider, model, operation, api_key_id, user_id, groups, 'miss', -1, -1,
+               {OF_CALL_TAKEN_BACK}
         FROM fresh WHERE replaced
     ), sums AS (
         INSERT INTO usage_hourly AS h (tenant_id, bucket, provider, model, operation, api_key_id, user_id, groups,
@@ -72,9 +75,9 @@ _ADD = """
                 WHEN c.window_start = excluded.window_start THEN c.used + excluded.used
                 ELSE c.used
             END
-    )
+    ), {ENTER}
     SELECT count(*) FROM fresh WHERE NOT replaced
-"""
+"""  # noqa: S608 - made of our own text
 _TOTALS = """
     SELECT date_trunc($4, bucket, 'UTC') AS start, {key} AS key, {subkey} AS subkey, sum(requests)::bigint AS requests,
            sum(prompt_tokens)::bigint AS prompt_tokens, sum(completion_tokens)::bigint AS completion_tokens,
@@ -117,6 +120,8 @@ class PostgresUsage:
             await mirroring(session, tenant_id)
         rows = [record.model_dump(mode="json", by_alias=True) for record in records]
         added: int = await session.fetchval(_ADD, rows)
+        for tenant_id in sorted({record.tenant_id for record in records}):
+            await session.execute("SELECT pg_notify($1, $2)", CHANNEL, tenant_id)
         return added
 
     async def totals(self, query: UsageQuery) -> Sequence[UsageTotal]:

@@ -1,0 +1,1 @@
+"""GET /v1/tenants/{tenantId}/live and GET /v1/live."""
