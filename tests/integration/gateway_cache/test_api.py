@@ -71,7 +71,7 @@ async def test_the_overview_tells_what_was_hit_and_saved_and_a_flush_empties_it(
 async def test_a_wrong_answer_is_reported_once_dropped_and_raises_the_threshold(
     as_tenant: Api, tenant: Tenant, api: Api, new_tenant: NewTenant
 ) -> None:
-    await as_tenant.chat("What causes the tides?")
+    await served(as_tenant, "What causes the tides?", "hit")
     wrong = await served(as_tenant, SIMILAR, "semantic")
     body = {"requestId": wrong.headers["x-request-id"], "wrong": True}
     stranger = await new_tenant()
@@ -123,7 +123,7 @@ async def test_settings_that_make_no_sense_are_refused(
 
 
 async def test_settings_are_obeyed_at_once(as_tenant: Api, tenant: Tenant) -> None:
-    await as_tenant.chat("What causes the tides?", temperature=0.5)
+    await served(as_tenant, "What causes the tides?", "hit", temperature=0.5)
     await served(as_tenant, SIMILAR, "semantic", temperature=0.5)
     await change(tenant, as_tenant, cacheMaxTemperature=0.4)
     await served(as_tenant, SIMILAR, "miss", temperature=0.5)
