@@ -31,7 +31,11 @@ from functions.gateway.core.models import (
 
 _logger = logging.getLogger(__name__)
 _NEIGHBOURS = 3
-_QUERY = f"(@tenant:{{$tenant}} @scope:{{$scope}})=>[KNN {_NEIGHBOURS} @vector $vector AS distance]"
+_SCOPE = "(@tenant:{$tenant} @scope:{$scope})"
+# Left to itself, RediSearch compares all of a scope with the question, which is right for small ones alone.
+_LARGE_SCOPE = 1_000
+_COUNTED_EVERY = 32
+_MOST_SCOPES = 4_096
 _HIT_SECONDS = 86_400
 _NOTE_SECONDS = 1.0
 _FULLEST = 0.8
@@ -50,6 +54,8 @@ class RedisAnswerCache:
         self._link = link
         self._lease_ms = round(lease_seconds * 1000)
         self._indexes: set[int] = set()
+        self._scopes: dict[str, int] = {}
+        self._searches = 0
         self._is_full = False
         self._noted: dict[str, tuple[Counter[str], dict[str, None]]] = {}
 
@@ -78,8 +84,11 @@ class RedisAnswerCache:
         """The nearest questions asked in the same scope, nearest first, and what was learned of the tenant's."""
         # Both are on their way before either is waited for.
         learned = asyncio.ensure_future(self._learned(key.tenant_id))
+        scope = _scope(key, vector)
+        counting = self._counting(key, vector, scope)
         try:
-            reply = await self._link.execute(*_search(key, vector))
+            is_large = self._scopes.get(scope, 0) >= _LARGE_SCOPE
+            reply = await self._link.execute(*_search(key, vector, scope, is_large=is_large))
         except RedisRefused:
             # The index does not exist yet, or Redis came back empty.
             self._indexes.discard(vector.dimensions)
@@ -89,14 +98,14 @@ class RedisAnswerCache:
         candidates = []
         for name, row in zip(reply[1::2], reply[2::2], strict=True):
             fields = dict(zip(row[::2], row[1::2], strict=True))
-            if fields.get(b"scope") != _scope(key, vector).encode() or not name.startswith(
-                base(key.tenant_id).encode()
-            ):
+            if fields.get(b"scope") != scope.encode() or not name.startswith(base(key.tenant_id).encode()):
                 continue
             similarity = 1.0 - float(fields[b"distance"])
             answer = _answer(name.rpartition(b":")[2].decode(), fields[b"answer"], "semantic", similarity, control)
             if answer is not None:
                 candidates.append(Candidate(fields[b"question"].decode(), answer, learned_of(fields.get(b"learned"))))
+        if counting is not None:
+            await counting
         return candidates, await learned
 
     async def store(self, key: CacheKey, completion: Json, vector: QuestionVector | None, policy: CachePolicy) -> None:
@@ -168,6 +177,25 @@ class RedisAnswerCache:
         most = int(told.get(b"maxmemory", 0))
         self._is_full = most > 0 and int(told.get(b"used_memory", 0)) > _FULLEST * most
 
+    def _counting(self, key: CacheKey, vector: QuestionVector, scope: str) -> "asyncio.Task[None] | None":
+        """Find out how large the scope is, beside the search, at first and now and then."""
+        self._searches += 1
+        if scope in self._scopes and self._searches % _COUNTED_EVERY:
+            return None
+        return asyncio.create_task(self._count(key, vector, scope), name="cache-scope")
+
+    async def _count(self, key: CacheKey, vector: QuestionVector, scope: str) -> None:
+        try:
+            reply = await self._link.execute(
+                "FT.SEARCH", _index(vector.dimensions), _SCOPE,
+                "PARAMS", 4, "tenant", key.tenant_id, "scope", scope, "LIMIT", 0, 0, "DIALECT", 2,
+            )  # fmt: skip
+        except (RedisAway, RedisRefused):
+            return
+        if len(self._scopes) >= _MOST_SCOPES:
+            self._scopes.clear()
+        self._scopes[scope] = int(reply[0])
+
     async def _learned(self, tenant_id: str) -> Learned | None:
         try:
             return learned_of(await self._link.execute("GET", f"{base(tenant_id)}learned"))
@@ -205,11 +233,13 @@ def learned_of(stored: bytes | None) -> Learned | None:
     return Learned(float(start), float(threshold))
 
 
-def _search(key: CacheKey, vector: QuestionVector) -> tuple[Any, ...]:
-    parameters = {"tenant": key.tenant_id, "scope": _scope(key, vector), "vector": vector.data}
+def _search(key: CacheKey, vector: QuestionVector, scope: str, *, is_large: bool) -> tuple[Any, ...]:
+    policy = "BATCHES" if is_large else "ADHOC_BF"
+    query = f"{_SCOPE}=>[KNN {_NEIGHBOURS} @vector $vector HYBRID_POLICY {policy} AS distance]"
+    parameters = {"tenant": key.tenant_id, "scope": scope, "vector": vector.data}
     flat = [part for pair in parameters.items() for part in pair]
     return (
-        "FT.SEARCH", _index(vector.dimensions), _QUERY, "PARAMS", len(flat), *flat,
+        "FT.SEARCH", _index(vector.dimensions), query, "PARAMS", len(flat), *flat,
         "SORTBY", "distance", "RETURN", 5, "distance", "question", "answer", "scope", "learned", "DIALECT", 2,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import random
 
 import pytest
 
@@ -48,6 +49,15 @@ async def test_names_are_told_apart_whatever_they_are_made_of(store: Store) -> N
         (found,) = await store.similar(key("What's TLS?", provider=provider, model=model), HERE)
         assert found.answer.completion["choices"][0]["message"]["content"] == f"{provider} {model}"
         assert await store.exact(key("What is TLS?", provider=provider, model=model)) == f"{provider} {model}"
+
+
+async def test_in_a_large_scope_the_nearest_are_found_too(store: Store) -> None:
+    room = CachePolicy(60, 10_000, 100_000_000)
+    dice = random.Random(3)
+    points = [vector(*(dice.gauss(0, 1) for _ in range(8))) for _ in range(1100)]
+    await asyncio.gather(*(store.keep(key(f"point {n}"), "x", point, room) for n, point in enumerate(points)))
+    found = [(await store.similar(key("another"), point))[0].question for point in points[:100]]
+    assert sum(name == f"point {n}" for n, name in enumerate(found)) >= 98
 
 
 async def test_other_conditions_are_another_scope(store: Store) -> None:
