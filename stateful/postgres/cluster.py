@@ -21,6 +21,8 @@ else:
 _TENANT = re.compile(r"tenant_[0-9a-f]{32}")
 _EXTENSIONS = ("vector", "pg_trgm", "unaccent")
 _DATA = "SELECT, INSERT, UPDATE, DELETE"
+# Upserts that return what a row was before (`RETURNING WITH (OLD …)`) and `uuidv7()` came with 18.
+_OLDEST = 18
 # Any number that nothing else on the server locks.
 _LOCK = 0x0DC0DE12
 # Those open to everybody, by default or by name, that the provisioning role may close.
@@ -30,6 +32,10 @@ _OPEN_DATABASES = """
 """
 _NOT_UP = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
 _REFUSED = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
+
+
+class ServerTooOld(Exception):
+    """The server is older than what the schemas are written for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +76,22 @@ class Cluster:
 
         Raises:
             OSError: it did not in time.
+            ServerTooOld: it is a Postgres before 18.
         """
         deadline = time.monotonic() + wait_seconds
         while True:
             try:
-                return await asyncpg.connect(self.admin_url, timeout=CONNECT_SECONDS)
+                admin = await asyncpg.connect(self.admin_url, timeout=CONNECT_SECONDS)
+                break
             except _NOT_UP:
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.1)
+        major = admin.get_server_version().major
+        if major < _OLDEST:
+            await admin.close(timeout=CONNECT_SECONDS)
+            raise ServerTooOld(f"the server is PostgreSQL {major}; the platform needs {_OLDEST} or newer")
+        return admin
 
     async def lock(self, admin: Connection) -> None:
         """Wait until no other migration runs; the lock is the connection's and ends with it."""

@@ -6,14 +6,15 @@ Sound to run at any time, also twice at once: what is there stays, what is missi
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import asyncpg
 
 from functions.kit.settings import load_settings
 from functions.platform.adapters.postgres_server import TEMPLATE_DATABASE
-from stateful.postgres.cluster import Cluster, Connection, platform_setup, tenant_setup
+from stateful.postgres.cluster import Cluster, Connection, ServerTooOld, platform_setup, tenant_setup
 from stateful.postgres.histories import History, Target, load_histories
 from stateful.postgres.schema import Change, SchemaError, Setup, apply, exceeding, lacking
 
@@ -21,6 +22,7 @@ _PARALLEL = 8
 _WAIT_SECONDS = 30.0
 _LOCK_WAIT_SECONDS = 600
 _DATABASE_SECONDS = 900
+_TELL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +44,48 @@ class Options:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run did, database by database."""
+    """What a run did, database by database.
+
+    Attributes:
+        tenants: how many tenants' databases there are.
+        looked_at: how many of them are done, changed or not.
+    """
 
     changed: dict[str, list[Change]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     tenants: int = 0
+    looked_at: int = 0
+
+
+def silently(_: Outcome) -> None:
+    """Tell nobody how far a run is."""
 
 
 class Migration:
-    """One run over all databases of a server."""
+    """One run over all databases of a server.
 
-    def __init__(self, cluster: Cluster, histories: Sequence[History], options: Options) -> None:
+    Args:
+        tell: called after each database with what is done so far.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        histories: Sequence[History],
+        options: Options,
+        tell: Callable[[Outcome], None] = silently,
+    ) -> None:
         self._cluster = cluster
         self._histories = histories
         self._options = options
+        self._tell = tell
         self._outcome = Outcome()
 
     async def run(self) -> Outcome:
         """Migrate; of runs at the same time one waits for the other.
 
         Raises:
+            ServerTooOld: it is older than what the schemas are written for.
             OSError: the server did not answer in time.
             TimeoutError: another run does not end.
         """
@@ -94,6 +118,8 @@ class Migration:
     async def _in_turn(self, turns: asyncio.Semaphore, database: str) -> None:
         async with turns:
             await self._migrate(database, Target.TENANT)
+            self._outcome.looked_at += 1
+            self._tell(self._outcome)
 
     async def _migrate(self, database: str, target: Target) -> None:
         """Migrate one database; a failure is noted and the others go on."""
@@ -141,10 +167,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("DCODER_DATABASE_ADMIN_URL is not set")
     cluster = Cluster(settings.database_admin_url.get_secret_value(), settings.database_url.get_secret_value())
     try:
-        outcome = asyncio.run(Migration(cluster, load_histories(), options).run())
+        outcome = asyncio.run(Migration(cluster, load_histories(), options, _Progress(_say).tell).run())
+    except ServerTooOld as error:
+        return _fail(str(error))
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return _fail(f"{type(error).__name__}: {error}")
     return _report(outcome, dry_run=options.dry_run)
+
+
+class _Progress:
+    """Says every few seconds how far a long run is; a short one says nothing."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._last = time.monotonic()
+
+    def tell(self, outcome: Outcome) -> None:
+        now = time.monotonic()
+        if now - self._last >= _TELL_SECONDS:
+            self._last = now
+            self._say(f"{outcome.looked_at} of {outcome.tenants} tenants, {len(outcome.failed)} failed")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _options(arguments: Sequence[str] | None) -> Options:

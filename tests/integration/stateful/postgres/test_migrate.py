@@ -2,18 +2,26 @@
 
 import asyncio
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from stateful.postgres import schema
-from stateful.postgres.histories import History, load_histories
-from stateful.postgres.migrate import Options, main
+from stateful.postgres.cluster import ServerTooOld
+from stateful.postgres.histories import History, Target, load_histories
+from stateful.postgres.migrate import Migration, Options, main
 from tests.integration.platform.postgres import Postgres
 from tests.integration.stateful.postgres.conftest import Databases
+from tests.platform import eventually
 
 pytestmark = pytest.mark.integration
+
+_A_TENANT = """
+    INSERT INTO tenants (id, slug, name, status, plan, database, database_role, database_secret)
+    VALUES ('01a21795-50de-7370-9ed5-386f41cb0c86', 'acme', 'Acme', 'active', 'standard', 'd', 'r', '')
+"""
 
 _ADDITION = '''"""More."""
 revision = "0001"
@@ -80,6 +88,105 @@ async def test_template_fresh_and_upgraded_tenants_are_alike(
     assert "CREATE TABLE public.notes" in server.schema("tenant_template")
     assert server.schema(fresh) == server.schema("tenant_template")
     assert server.schema(old) == server.schema("tenant_template")
+
+
+async def test_a_tenant_as_old_as_the_first_revisions_comes_to_be_like_a_new_one(
+    databases: Databases, server: Postgres
+) -> None:
+    """Old, and of every age between: a clone of the template at each revision of each history."""
+    histories = [history for history in load_histories() if Target.TENANT in history.targets]
+    clones = []
+    for history in histories:
+        for number in range(1, len(history.revisions) + 1):
+            young = [replace(other, revisions=other.revisions[:number]) for other in histories]
+            outcome = await databases.migrate(histories=tuple(young))
+            assert not outcome.failed
+            clones.append(await clone(databases))
+    assert not (await databases.migrate()).failed
+    wanted = server.schema("tenant_template")
+    assert all(f"CREATE TABLE migrations.{history.name}" in wanted for history in histories)
+    for name in [*clones, await clone(databases)]:
+        assert server.schema(name) == wanted
+
+
+async def test_an_old_platform_comes_to_be_like_a_new_one(databases: Databases, server: Postgres) -> None:
+    """From the first revision on, one at a time, as an installation does that takes every release."""
+    await databases.migrate()
+    wanted = server.schema("platform")
+    await databases.execute("DROP DATABASE platform")
+    longest = max(len(history.revisions) for history in load_histories())
+    for number in range(1, longest + 1):
+        step = tuple(replace(history, revisions=history.revisions[:number]) for history in load_histories())
+        assert not (await databases.migrate(histories=step)).failed
+    assert server.schema("platform") == wanted
+
+
+async def test_down_and_up_again_keeps_what_is_there(databases: Databases, server: Postgres) -> None:
+    """Every revision that has one before it, by itself, with a tenant in the platform database."""
+    await databases.migrate()
+    await databases.execute(_A_TENANT, "platform")
+    whole = {name: server.schema(name) for name in ("platform", "tenant_template")}
+    for history in load_histories():
+        database = "platform" if Target.PLATFORM in history.targets else "tenant_template"
+        for revision in reversed(history.revisions[:-1]):
+            assert not (await databases.migrate(Options(downgrade=(history, revision)))).failed
+            assert not (await databases.migrate()).failed
+            assert server.schema(database) == whole[database], (history.name, revision)
+    session = await asyncpg.connect(server.url("platform"))
+    try:
+        assert await session.fetchval("SELECT name FROM tenants") == "Acme"
+    finally:
+        await session.close()
+
+
+async def test_a_run_tells_how_far_it_is(databases: Databases) -> None:
+    await databases.migrate()
+    tenants = {await clone(databases) for _ in range(3)}
+    told: list[tuple[int, int]] = []
+    migration = Migration(
+        databases.cluster, load_histories(), Options(), lambda done: told.append((done.looked_at, done.tenants))
+    )
+    await migration.run()
+    assert told == [(number, len(tenants)) for number in range(1, len(tenants) + 1)]
+
+
+async def test_a_killed_run_is_finished_by_the_next(
+    databases: Databases, server: Postgres, with_notes: tuple[History, ...]
+) -> None:
+    """Killed while it waits for a lock in one of the databases: the others stay done, the rest is done then."""
+    await databases.migrate()
+    tenants = [await clone(databases) for _ in range(3)]
+    busy = await asyncpg.connect(server.url(tenants[1]))
+    await busy.execute("BEGIN; LOCK TABLE pg_class IN SHARE MODE")
+    run = asyncio.create_task(databases.migrate(histories=with_notes))
+
+    async def others_are_done() -> bool:
+        found = [await _has_notes(server, tenant) for tenant in tenants if tenant != tenants[1]]
+        return all(found)
+
+    await eventually(others_are_done)
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    await busy.close()
+    outcome = await databases.migrate(histories=with_notes)
+    assert not outcome.failed
+    assert set(outcome.changed) == {tenants[1]}
+
+
+async def test_a_server_that_is_too_old_is_refused_in_words(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stateful.postgres.cluster._OLDEST", 99)
+    with pytest.raises(ServerTooOld, match="needs 99 or newer"):
+        await databases.migrate()
+
+
+async def _has_notes(server: Postgres, database: str) -> bool:
+    session = await asyncpg.connect(server.url(database))
+    try:
+        return await session.fetchval("SELECT to_regclass('migrations.notes')") is not None
+    finally:
+        await session.close()
 
 
 async def test_a_dry_run_changes_nothing(databases: Databases, server: Postgres) -> None:
