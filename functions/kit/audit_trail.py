@@ -20,6 +20,8 @@ _DENIED = frozenset({401, 403})
 _PATIENCE_SECONDS = 2.0
 _PAUSE_SECONDS = 1.0
 _MOST_WAITING = 1_000
+# Of the process's connections: one tenant's denials wait for its chain, everybody else's calls must not wait with them.
+_AT_ONCE = 2
 # Calls without a genuine credential: so many records at once, then one every so many seconds.
 _BURST = 100
 _REFILL_SECONDS = 2.0
@@ -56,6 +58,7 @@ class AuditTrail:
 
     def __init__(self, databases: Databases, *, burst: int = _BURST, refill_seconds: float = _REFILL_SECONDS) -> None:
         self._databases = databases
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._waiting: deque[AuditRecord] = deque()
         self._allowance = _Allowance(burst, refill_seconds)
         self._refill_seconds = refill_seconds
@@ -107,7 +110,7 @@ class AuditTrail:
 
     async def _append(self, record: AuditRecord) -> bool:
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS), self._databases.acquire() as connection:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._turns, self._databases.acquire() as connection:
                 await connection.execute(APPEND_AUDIT, record.chain, record.text)
         except (DcoderError, TimeoutError, asyncpg.PostgresError) as error:
             _logger.debug("an audit record could not be written", exc_info=error)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -13,6 +14,9 @@ from stateful.objects.client import s3_client
 
 class ArchiveAway(Exception):
     """The object store cannot be read; the message says why."""
+
+
+_AT_ONCE = 8
 
 
 @dataclass(slots=True)
@@ -40,14 +44,19 @@ def archived_checkpoints(settings: Settings, chain: str | None = None) -> dict[s
     """
     bucket = f"{settings.s3_bucket_prefix}{BUCKET}"
     found: dict[str, Archived] = {}
-    with _explaining(), s3_client(settings) as client:
+    with _explaining(), s3_client(settings) as client, ThreadPoolExecutor(_AT_ONCE) as threads:
+
+        def document(version: dict[str, str]) -> bytes:
+            got = client.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+            return bytes(got["Body"].read())
+
         pages = client.get_paginator("list_object_versions").paginate(
             Bucket=bucket, Prefix=f"{PREFIX}/{chain}/" if chain else f"{PREFIX}/"
         )
         for page in pages:
-            for version in page.get("Versions", ()):
-                got = client.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-                found.setdefault(version["Key"], Archived(version["Key"])).documents.append(got["Body"].read())
+            versions = page.get("Versions", ())
+            for version, got in zip(versions, threads.map(document, versions), strict=True):
+                found.setdefault(version["Key"], Archived(version["Key"])).documents.append(got)
             for marker in page.get("DeleteMarkers", ()):
                 found.setdefault(marker["Key"], Archived(marker["Key"])).deleted |= bool(marker.get("IsLatest"))
     return _by_chain(found)

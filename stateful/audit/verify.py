@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import asyncpg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from functions.kit.errors import DcoderError
+from functions.kit.errors import DcoderError, NotFound
 from functions.kit.secrets import read_key_file
 from functions.kit.settings import Settings, load_settings
 from functions.platform.adapters.audit_objects import checkpoint_key
@@ -52,6 +52,7 @@ async def verify(settings: Settings, chain: str | None = None) -> Verification:
 
     Raises:
         OSError: the database is away.
+        NotFound: there is no such chain.
         DcoderError: the key file cannot be read.
     """
     _, seeds = read_key_file(settings.audit_keys_file, "DCODER_AUDIT_KEYS_FILE")
@@ -69,6 +70,8 @@ async def verify(settings: Settings, chain: str | None = None) -> Verification:
             found.unread, published = str(error), set()
         async with session.transaction(isolation="repeatable_read", readonly=True):
             names = {row["chain"] for row in await session.fetch(_CHAINS)} | set(archive)
+            if chain is not None and chain not in names:
+                raise NotFound(f"there is no chain {chain}")
             for name in sorted(names if chain is None else {chain}):
                 found.verdicts.append(await _verify(session, name, archive.get(name, ()), keys, published))
     finally:

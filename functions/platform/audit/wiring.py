@@ -82,5 +82,6 @@ async def _for_ever(runtime: Runtime) -> None:
         await asyncio.sleep(settings.audit_checkpoint_seconds)
         try:
             await make_checkpoints(settings, runtime.databases, runtime.objects)
-        except (DcoderError, asyncpg.PostgresError) as error:
+        # The last two: a key file that is not one. It may be put right while we run.
+        except (DcoderError, asyncpg.PostgresError, OSError, ValueError, KeyError) as error:
             _logger.warning("no checkpoints were made", exc_info=error)

@@ -5,7 +5,6 @@ A checkpoint says how long a chain was, its head and the root of the Merkle tree
 """
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from functions.kit.audit import canonical
 
+_VERSION = 1
 _CONTEXT = b"dcoder audit checkpoint\n"
 _PARTS: Mapping[str, type] = {
     "v": int, "chain": str, "size": int, "head": str, "root": str, "time": str, "keyId": str, "signature": str,
@@ -61,7 +61,7 @@ class Checkpoint:
 
     def _body(self) -> dict[str, str | int]:
         return {
-            "v": 1,
+            "v": _VERSION,
             "chain": self.chain,
             "size": self.size,
             "head": self.head.hex(),
@@ -79,7 +79,11 @@ class Checkpoint:
         """
         try:
             said = orjson.loads(document)
-            if not isinstance(said, dict) or {name: type(value) for name, value in said.items()} != _PARTS:
+            if (
+                not isinstance(said, dict)
+                or {name: type(value) for name, value in said.items()} != _PARTS
+                or said["v"] != _VERSION
+            ):
                 raise ForgedCheckpoint("it is not a checkpoint")
             head, root = bytes.fromhex(said["head"]), bytes.fromhex(said["root"])
         except ForgedCheckpoint:
@@ -102,7 +106,7 @@ class Checkpoint:
         try:
             signature = base64.b64decode(orjson.loads(document)["signature"], validate=True)
             key.verify(signature, _CONTEXT + canonical(found._body()).encode())  # noqa: SLF001 - our own
-        except (InvalidSignature, binascii.Error) as error:
+        except (InvalidSignature, ValueError) as error:
             raise ForgedCheckpoint(f"its signature is not by {found.key_id}") from error
         return found
 
