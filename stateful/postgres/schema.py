@@ -114,7 +114,12 @@ async def _connect(dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
     for _ in range(_OPENING_TRIES):
         # A database that is just being provisioned is closed for some milliseconds.
         with suppress(asyncpg.ObjectNotInPrerequisiteStateError):
-            return await asyncpg.connect(dsn, timeout=CONNECT_SECONDS, command_timeout=CONNECT_SECONDS)
+            return await asyncpg.connect(
+                dsn,
+                timeout=CONNECT_SECONDS,
+                command_timeout=CONNECT_SECONDS,
+                server_settings={"application_name": "dcoder-migrate"},
+            )
         await asyncio.sleep(_OPENING_PAUSE_SECONDS)
     raise SchemaError("it takes no connections; its provisioning may have been broken off")
 
