@@ -9,6 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from functions.kit.errors import InvalidRequest, Unprocessable
 
+# orjson reads 1,024 levels and writes 254, some of which are ours.
+_DEEPEST = 200
+
 
 async def read_body(request: Request, schema: type[BaseModel]) -> dict[str, Any]:
     """The body as an object that the schema accepts.
@@ -17,10 +20,13 @@ async def read_body(request: Request, schema: type[BaseModel]) -> dict[str, Any]
         InvalidRequest: it is not JSON.
         RequestValidationError: it breaks the schema.
     """
+    raw = await request.body()
     try:
-        body = orjson.loads(await request.body())
+        body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise InvalidRequest("the body is not valid JSON") from error
+    if raw.count(b"{") + raw.count(b"[") > _DEEPEST and _depth(body) > _DEEPEST:
+        raise InvalidRequest(f"the body is nested more than {_DEEPEST} deep")
     if not isinstance(body, dict):
         raise Unprocessable("the body must be an object")
     _name_model(request, body)
@@ -29,6 +35,15 @@ async def read_body(request: Request, schema: type[BaseModel]) -> dict[str, Any]
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_url=False, include_context=False)) from error
     return body
+
+
+def _depth(body: Any) -> int:
+    """How deep objects and lists are nested."""
+    depth, level = 0, [body]
+    while level := [value for value in level if isinstance(value, dict | list)]:
+        depth += 1
+        level = [part for value in level for part in (value.values() if isinstance(value, dict) else value)]
+    return depth
 
 
 def _name_model(request: Request, body: dict[str, Any]) -> None:

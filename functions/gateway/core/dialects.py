@@ -147,8 +147,7 @@ def outline_of(request: Json, limit: str) -> Json:
     Args:
         limit: the request's field that bounds its answer.
     """
-    texts: list[str] = []
-    attachments = _gather({name: value for name, value in request.items() if name not in _SETTINGS}, texts)
+    texts, attachments = _gather({name: value for name, value in request.items() if name not in _SETTINGS})
     parts: list[Json] = [{"type": "text", "text": "\n".join(texts)}, *([{"type": "file"}] * attachments)]
     return {
         "model": request.get("model"),
@@ -158,15 +157,21 @@ def outline_of(request: Json, limit: str) -> Json:
     }
 
 
-def _gather(value: object, texts: list[str]) -> int:
-    """Collect what is to be read in a request; the number of things in it that are no text."""
-    if isinstance(value, str):
-        texts.append(value)
-        return 0
-    if isinstance(value, Mapping):
-        opaque = sum(isinstance(value.get(name), str) for name in _OPAQUE)
-        return opaque + sum(_gather(part, texts) for name, part in value.items() if name not in _OPAQUE)
-    return sum(_gather(part, texts) for part in value) if isinstance(value, list) else 0
+def _gather(request: Json) -> tuple[list[str], int]:
+    """What is to be read in a request, and how many things in it are no text."""
+    texts: list[str] = []
+    attachments = 0
+    waiting: list[object] = [request]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, Mapping):
+            attachments += sum(isinstance(value.get(name), str) for name in _OPAQUE)
+            waiting += [part for name, part in value.items() if name not in _OPAQUE]
+        elif isinstance(value, list):
+            waiting += value
+    return texts, attachments
 
 
 @contextmanager

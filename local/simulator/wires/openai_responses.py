@@ -205,8 +205,10 @@ def _tool(tool: Json, index: int) -> Tool:
 def _tool_choice(choice: Any) -> tuple[ToolMode, tuple[str, ...]]:
     if choice is None:
         return ToolMode.AUTO, ()
-    if isinstance(choice, str):
+    if isinstance(choice, str) and choice in set(ToolMode):
         return ToolMode(choice), ()
+    if not isinstance(choice, dict):
+        raise invalid("tool_choice", "expected auto, required, none or an object")
     if choice.get("type") == "allowed_tools":
         return ToolMode(choice.get("mode", "auto")), tuple(str(tool.get("name")) for tool in tables(choice, "tools"))
     return ToolMode.REQUIRED, (required_text(choice, "name"),)

@@ -215,7 +215,10 @@ def _tool_choice(choice: Any) -> Any:
     if kind == "function":
         return {"type": "function", "function": {"name": choice.get("name")}}
     if kind == "allowed_tools":
-        tools = [{"type": "function", "function": {"name": t.get("name")}} for t in choice.get("tools") or ()]
+        allowed = _list(choice, "tools")
+        if not all(isinstance(tool, dict) and tool.get("type") == "function" for tool in allowed):
+            raise refuse("tool_choice.tools", "must be functions")
+        tools = [{"type": "function", "function": {"name": tool.get("name")}} for tool in allowed]
         return {"type": "allowed_tools", "allowed_tools": {"mode": choice.get("mode"), "tools": tools}}
     raise refuse("tool_choice", "must be auto, required, none, or name a function")
 

@@ -135,7 +135,7 @@ def chat_completion(answer: Json) -> Json:
         "finish_reason": finish_of(answer),
     }
     head = Head(answer["id"], answer["model"], int(answer["created_at"]))
-    return head.completion([choice], chat_usage(answer.get("usage")))
+    return head.completion([choice], chat_usage(answer))
 
 
 def finish_of(answer: Json) -> str:
@@ -148,10 +148,11 @@ def finish_of(answer: Json) -> str:
     return "tool_calls" if "function_call" in kinds else "stop"
 
 
-def chat_usage(usage: Mapping[str, Any] | None) -> Json | None:
-    """A chat's `usage`; None when there is none."""
+def chat_usage(answer: Mapping[str, Any]) -> Json | None:
+    """A chat's `usage`; None when OpenAI does not say. What failed and has none cost nothing."""
+    usage = answer.get("usage")
     if not usage:
-        return None
+        return usage_object(0, 0, cached=0, reasoning=None) if answer.get("status") == "failed" else None
     read, made = usage.get("input_tokens_details") or {}, usage.get("output_tokens_details") or {}
     return usage_object(
         usage["input_tokens"],

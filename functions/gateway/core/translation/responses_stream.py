@@ -203,5 +203,5 @@ class ResponseReader:
         elif kind in _ENDS:
             whole = event["response"]
             yield self._head.chunk({}, finish_reason=finish_of(whole))
-            if usage := chat_usage(whole.get("usage")):
+            if usage := chat_usage(whole):
                 yield self._head.usage_chunk(usage)
