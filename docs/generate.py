@@ -20,6 +20,7 @@ from functions.kit.catalogue import load_catalogue
 from functions.kit.errors import DcoderError
 from functions.kit.settings import Settings, TenantSettings
 from functions.kit.subjects import all_subjects
+from stateful.logto.settings import LogtoSettings
 from stateful.nats.dispatcher.settings import DispatcherSettings
 from stateful.nats.relay.settings import RelaySettings
 
@@ -43,6 +44,7 @@ def configuration() -> str:
         ),
         *_settings_of("Dispatcher", DispatcherSettings),
         *_settings_of("Relay", RelaySettings),
+        *_settings_of("Sync of Logto", LogtoSettings),
         "\n`PORT` is where a process listens, as Knative's container contract has it.\n",
         "## Tenant overrides\n",
         "Stored with the tenant (`settings`), read by every function within seconds.\n",

@@ -173,9 +173,9 @@ class Tokens:
         return await self.principal_of(await self.claims(token))
 
     def tenant_in(self, claims: Mapping[str, Any]) -> str | None:
-        """The tenant that claims name."""
+        """The tenant that claims name; whoever wrote the id down at the provider may have done so in capitals."""
         named = claims.get(self._tenant_claim)
-        return str(named) if named else None
+        return str(named).lower() if named else None
 
     def roles_in(self, claims: Mapping[str, Any]) -> frozenset[Role]:
         """The platform's roles among those that claims name; what the issuer calls otherwise counts for nothing."""

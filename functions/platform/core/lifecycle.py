@@ -51,19 +51,24 @@ class FollowAccounts:
     async def _follow(self, user: User, account: ToldAccount) -> None:
         if account.status is AccountStatus.DELETED:
             await self.remove(user)
-        elif account.status is AccountStatus.SUSPENDED:
-            if user.status in _WELCOME:
-                await self._change(user, UserStatus.DEACTIVATED)
-        elif user.status is UserStatus.DEACTIVATED and await self._register.reinstate(user):
-            self._say(replace(user, status=UserStatus.ACTIVE), "status")
-        if account.status is not AccountStatus.DELETED and await self._register.describe(
-            user, account.email, account.name
+            return
+        if account.status is AccountStatus.SUSPENDED and user.status in _WELCOME:
+            user = await self._change(user, UserStatus.DEACTIVATED)
+        elif (
+            account.status is AccountStatus.ACTIVE
+            and user.status is UserStatus.DEACTIVATED
+            and await self._register.reinstate(user)
         ):
+            user = replace(user, status=UserStatus.ACTIVE)
+            self._say(user, "status")
+        if await self._register.describe(user, account.email, account.name):
             self._say(user, "email", "name")
 
-    async def _change(self, user: User, status: UserStatus) -> None:
+    async def _change(self, user: User, status: UserStatus) -> User:
         await self._register.set_status(user, status)
-        self._say(replace(user, status=status), "status")
+        changed = replace(user, status=status)
+        self._say(changed, "status")
+        return changed
 
     def _say(self, user: User, *changed: str) -> None:
         told = UserUpdated(tenant_id=user.tenant_id, user_id=user.id, status=user.status.value, changed=list(changed))

@@ -72,8 +72,8 @@ def _prepare(folder: Path, credentials: Credentials) -> None:
         raise PreparationError(f"its packages are missing: run `npm ci` in {PROGRAM}")
     folder.mkdir(mode=0o700, exist_ok=True)
     provider = folder / "provider.json"
-    kept = json.loads(provider.read_text()) if provider.exists() else {}
-    write_private(provider, json.dumps({**_secrets(), **kept, **_clients(credentials)}))
+    kept = json.loads(provider.read_text()) if provider.exists() else _secrets()
+    write_private(provider, json.dumps({**kept, **_clients(credentials)}))
     if not (folder / "accounts.json").exists():
         write_private(folder / "accounts.json", json.dumps(_accounts(credentials)))
 

@@ -5,6 +5,7 @@ import hashlib
 import html
 import re
 import secrets
+import signal
 import socket
 import subprocess
 import time
@@ -17,8 +18,17 @@ import aiohttp
 import jwt
 import pytest
 
-from local.embedded.components.identity import AUDIENCE, COMMAND_LINE_CLIENT, IMPERSONATE, identity
+from local.embedded.components.identity import (
+    AUDIENCE,
+    COMMAND_LINE_CLIENT,
+    IMPERSONATE,
+    MACHINE_CLIENT,
+    add_account,
+    add_signing_key,
+    identity,
+)
 from local.embedded.credentials import Credentials
+from tests.platform import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -29,9 +39,13 @@ CREDENTIALS = Credentials()
 class Provider:
     """A running provider and a browser's session with it."""
 
-    def __init__(self, issuer: str, browser: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, issuer: str, browser: aiohttp.ClientSession, process: "subprocess.Popen[bytes]", folder: Path
+    ) -> None:
         self.issuer = issuer
         self.browser = browser
+        self.process = process
+        self.folder = folder
 
     async def json(self, path: str) -> dict[str, Any]:
         async with self.browser.get(self.issuer + path) as response:
@@ -86,7 +100,7 @@ async def provider(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pr
     try:
         jar = aiohttp.CookieJar(unsafe=True)
         async with aiohttp.ClientSession(cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=10)) as browser:
-            made = Provider(component.address, browser)
+            made = Provider(component.address, browser, process, folder)
             await until_up(made)
             yield made
     finally:
@@ -229,3 +243,72 @@ async def test_discovery_names_what_there_is(provider: Provider) -> None:
     assert document["id_token_signing_alg_values_supported"] == ["RS256"]
     keys = (await provider.json("/jwks"))["keys"]
     assert all(set(key) <= {"kty", "n", "e", "use", "alg", "kid"} for key in keys)
+
+
+async def test_keys_rotate_while_it_runs(provider: Provider) -> None:
+    async def issued() -> dict[str, Any]:
+        status, answer = await provider.token(
+            grant_type=IMPERSONATE, client_id=COMMAND_LINE_CLIENT, client_secret=CREDENTIALS.oidc_client_secret
+        )
+        assert status == 200, answer
+        return answer
+
+    before, known = (await issued())["access_token"], len((await provider.json("/jwks"))["keys"])
+    add_signing_key(provider.folder)
+    provider.process.send_signal(signal.SIGHUP)
+
+    async def rotated() -> bool:
+        return len((await provider.json("/jwks"))["keys"]) == known + 1
+
+    await eventually(rotated)
+    after = (await issued())["access_token"]
+    assert jwt.get_unverified_header(after)["kid"] != jwt.get_unverified_header(before)["kid"]
+    for token in (before, after):
+        assert (await provider.verify(token, AUDIENCE))["roles"] == ["superadmin"]
+
+
+async def test_a_token_for_an_organisation_names_its_tenant_and_the_roles_there(provider: Provider) -> None:
+    organizations: list[dict[str, Any]] = [
+        {"id": "o1", "tenantId": "t1", "roles": ["admin"]},
+        {"id": "o2", "tenantId": "t2", "roles": ["user"]},
+    ]
+    account: dict[str, object] = {
+        "sub": "ada",
+        "email": "ada@example.com",
+        "name": "Ada",
+        "roles": [],
+        "organizations": organizations,
+    }
+    add_account(provider.folder, account, "secret")
+    verifier, challenge = pkce()
+    provider.browser.cookie_jar.clear()
+    scope = "openid email offline_access urn:logto:scope:organizations"
+    _, page = await provider.authorise(challenge, scope=scope)
+    _, location, _ = await provider.sign_in(page, "ada@example.com", "secret")
+    client = {"client_id": "dcoder-web"}
+    code = parse_qs(urlsplit(location).query)["code"][0]
+    _, tokens = await provider.token(
+        grant_type="authorization_code", redirect_uri=CALLBACK, code=code, code_verifier=verifier, **client
+    )
+    who = await provider.verify(tokens["id_token"], "dcoder-web")
+    assert (who["organizations"], who["organization_roles"]) == (["o1", "o2"], ["o1:admin", "o2:user"])
+    assert "tenant_id" not in await provider.verify(tokens["access_token"], AUDIENCE)
+    for organization in organizations:
+        refresh = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], **client}
+        _, tokens = await provider.token(organization_id=str(organization["id"]), **refresh)
+        claims = await provider.verify(tokens["access_token"], AUDIENCE)
+        assert (claims["tenant_id"], claims["roles"]) == (organization["tenantId"], organization["roles"])
+    refresh = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], **client}
+    status, refused = await provider.token(organization_id="o3", **refresh)
+    assert (status, refused["error"]) == (400, "access_denied")
+
+
+async def test_a_program_is_what_it_was_registered_as(provider: Provider) -> None:
+    secret = aiohttp.encode_basic_auth(MACHINE_CLIENT, CREDENTIALS.oidc_client_secret)
+    form = {"grant_type": "client_credentials", "resource": AUDIENCE}
+    async with provider.browser.post(
+        f"{provider.issuer}/token", data=form, headers={"authorization": secret}
+    ) as response:
+        issued = await response.json()
+    claims = await provider.verify(issued["access_token"], AUDIENCE)
+    assert (claims["sub"], claims["client_id"], claims["roles"]) == (MACHINE_CLIENT, MACHINE_CLIENT, ["superadmin"])

@@ -3,8 +3,10 @@
 import secrets
 from urllib.parse import urlencode
 
+import aiohttp
 import pytest
 
+from local.embedded.components.identity import MACHINE_CLIENT
 from tests.integration.conftest import NewTenant
 from tests.integration.sign_in.browser import Browser, query_of
 from tests.integration.sign_in.conftest import SESSION, NewBrowser, NewPerson
@@ -111,6 +113,18 @@ async def test_the_operator_signs_in_without_a_tenant(browser: Browser, new_pers
     me = await browser.me()
     assert (me.body["tenantId"], me.body["roles"]) == (None, ["superadmin"])
     assert (await browser.call("GET", "/v1/tenants?limit=1")).status == 200
+
+
+async def test_a_program_calls_as_a_service_with_its_role(platform: Platform, api: Api) -> None:
+    known = platform.status["credentials"]
+    form = {"grant_type": "client_credentials", "resource": "https://api.dcoder.local"}
+    secret = aiohttp.encode_basic_auth(MACHINE_CLIENT, known["oidcClientSecret"])
+    async with api.session.post(f"{known['oidcIssuer']}/token", data=form, headers={"authorization": secret}) as answer:
+        token = (await answer.json())["access_token"]
+    me = (await api.as_(token).call("GET", "/v1/auth/me")).body
+    assert (me["kind"], me["subject"], me["roles"]) == ("service", MACHINE_CLIENT, ["superadmin"])
+    assert (me["userId"], me["csrfToken"]) == (None, None)
+    assert (await api.as_(token).call("GET", "/v1/tenants?limit=1")).status == 200
 
 
 async def test_an_account_of_no_tenant_and_a_deactivated_user_are_told_so(
