@@ -23,6 +23,14 @@ SESSION_BUCKET_HEADER = "x-dcoder-session-bucket"
 # No hash has this form, so no API key is ever taken for it.
 SESSIONS = "sessions"
 _TAGS = ["dcoder"]
+# Kong answers in words of its own when a limit is reached; what a function answers is left alone.
+_ENVELOPE_HEADERS = """
+if kong.response.get_source() ~= "service" and kong.response.get_status() == 429 then
+  kong.ctx.plugin.enveloped = true
+  kong.response.set_header("Content-Type", "application/json")
+  kong.response.clear_header("Content-Length")
+end
+"""
 # Kong sets these itself, after the pre-function, from the connection or a trusted proxy.
 _KONGS_OWN = ("x-forwarded-", "x-real-ip")
 _BANNER = "# Rendered by `python -m kong.render --edition free`: change kong/base.yaml or a func.yaml instead.\n"
@@ -204,6 +212,7 @@ def _plugins(policy: EdgePolicy, redis_host: str) -> list[dict[str, Any]]:
             "remove": {"headers": ["Server", "X-Powered-By"]},
             "add": {"headers": [f"{name}:{value}" for name, value in security.items()]},
         },
+        "post-function": {"header_filter": [_ENVELOPE_HEADERS], "body_filter": [_envelope(429)]},
         "prometheus": {
             "per_consumer": True,
             "status_code_metrics": True,
@@ -251,6 +260,11 @@ def _answer(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
 def _error(status: int, message: str) -> dict[str, Any]:
     code = next(error.code for error in EDGE_ERRORS if error.status == status)
     return {"error": {"code": code, "message": message, "details": {}}}
+
+
+def _envelope(status: int) -> str:
+    body = json.dumps(_error(status, _message(status)))
+    return f"""if kong.ctx.plugin.enveloped then kong.response.set_raw_body([[{body}]]) end"""
 
 
 def _message(status: int) -> str:

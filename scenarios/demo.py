@@ -165,6 +165,38 @@ async def usage_is_counted(story: Story) -> str:
     )
 
 
+async def alert_arrives_live(story: Story) -> str:
+    """A threshold is crossed, and whoever watches sees the alert at once."""
+    path = f"/v1/tenants/{story.tenant['id']}"
+    limit = {"subject": {"kind": "tenant"}, "metric": "requests", "window": "day", "limit": 10_000, "hard": False}
+    # Of the calls before: crossed by the next one.
+    (await story.as_tenant.call("PUT", f"{path}/quotas", {"quotas": [{**limit, "limit": 1}]})).expect(200)
+    asked = 0
+    async with asyncio.timeout(30), story.as_tenant.watch(f"{path}/live") as events:
+        if (await anext(events))[0] != "snapshot":
+            raise ScenarioError("the stream does not begin with a snapshot")
+
+        async def alert() -> tuple[dict[str, Any], float]:
+            async for name, data in events:
+                if name == "alert":
+                    return data, time.perf_counter()
+            raise ScenarioError("the stream ended")
+
+        waiting = asyncio.ensure_future(alert())
+        while not waiting.done():
+            asked += 1
+            began = time.perf_counter()
+            question = story.question(f"How many thresholds has a door, asked {asked} times?")
+            (await story.as_tenant.call("POST", "/v1/chat/completions", question)).expect(200)
+            await asyncio.wait({waiting}, timeout=2)
+    told, at = waiting.result()
+    figures = (await story.as_tenant.call("GET", f"{path}/kpis")).expect(200).body
+    return (
+        f"{told['title']}, {(at - began) * 1000:.0f} ms after the call began; saved"
+        f" {figures['totals']['savedMicroUsd'] / 1_000_000:.6f} USD so far, {figures['health']['status']}"
+    )
+
+
 STEPS: dict[str, Step] = {
     "A tenant gets a database of its own": provision_tenant,
     "Its provider key is stored encrypted": store_provider_key,
@@ -174,6 +206,7 @@ STEPS: dict[str, Step] = {
     "An answer streams word by word": streamed_answer,
     "Another tenant sees nothing of it": other_tenant_is_refused,
     "Every token is counted, every saved one too": usage_is_counted,
+    "A threshold is crossed, and whoever watches sees the alert": alert_arrives_live,
 }
 
 

@@ -61,6 +61,19 @@ class Client:
             kind = response.content_type
             return Reply(response.status, response.headers, json.loads(text) if kind == "application/json" else text)
 
+    @asynccontextmanager
+    async def watch(self, path: str) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
+        """Server-sent events as they come: the event's name and its data.
+
+        Raises:
+            ScenarioError: it is no such stream.
+        """
+        headers = {"authorization": f"Bearer {self._credential}"}
+        async with self._session.get(self._base + path, headers=headers) as response:
+            if response.status != 200:
+                raise ScenarioError(f"expected a stream, got {response.status}: {(await response.text())[:400]}")
+            yield _events(response)
+
     async def stream(self, path: str, body: Any) -> AsyncIterator[dict[str, Any]]:
         """The data of a stream's events until `[DONE]`.
 
@@ -78,6 +91,16 @@ class Client:
                 if data:
                     yield json.loads(data)
         raise ScenarioError("the stream ended without [DONE]")
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, Any]]:
+    name = ""
+    async for line in response.content:
+        field, _, value = line.decode().strip().partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            yield name, json.loads(value)
 
 
 @asynccontextmanager

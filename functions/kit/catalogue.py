@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import yaml
 
+from functions.kit.schedules import DUE, Schedule
+
 ROOT = Path(__file__).resolve().parent.parent
 _PREFIX = "dcoder.dev/"
 _UNITS = {"": 1, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
@@ -45,6 +47,7 @@ class Function:
         body_limit: largest request body in bytes.
         concurrency: requests one instance serves at once.
         subscriptions: event types that trigger it (event functions only).
+        schedule: when it is due; it is then told by `schedule.due`.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Function:
     timeout_seconds: int
     stream: bool
     subscriptions: tuple[str, ...]
+    schedule: Schedule | None
     scale: Scale
     resources: Mapping[str, Mapping[str, str]]
     concurrency: int
@@ -142,6 +146,8 @@ def _function(document: Mapping[str, Any], folder: Path) -> Function:
     routes = tuple(_routes(notes.get("routes", "")))
     if not (routes if kind == "http" else subscriptions):
         raise ValueError("an http function needs routes, an event function subscriptions")
+    if ("schedule" in notes) != (DUE in subscriptions):
+        raise ValueError(f"a schedule and a subscription to {DUE} need each other")
     return Function(
         name=expected,
         context=context,
@@ -154,6 +160,7 @@ def _function(document: Mapping[str, Any], folder: Path) -> Function:
         timeout_seconds=int(notes.get("timeout", "60")),
         stream=notes.get("stream", "false") == "true",
         subscriptions=subscriptions,
+        schedule=Schedule.parse(notes["schedule"]) if "schedule" in notes else None,
         scale=Scale(**options.get("scale", {})),
         resources={part: {k: str(v) for k, v in resources.get(part, {}).items()} for part in ("requests", "limits")},
         concurrency=int(resources.get("limits", {}).get("concurrency", 20)),

@@ -89,6 +89,13 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8103/fn/{name}", description="Where the dispatcher reaches event function `{name}`."
     )
     edge_dir: Path | None = Field(None, description="Folder of the embedded edge; empty where Kong is the edge.")
+    kong_admin_url: str = Field("", description="Kong's Admin API, where Kong is the edge; empty tells no Kong.")
+    kong_admin_token: SecretStr | None = Field(None, description="Sent to it as `Kong-Admin-Token`.")
+    kong_redis_host: str = Field("redis", description="Where Kong counts its rate limits.")
+    kong_plan_rates: dict[str, int] = Field(
+        {"free": 700, "standard": 6500, "enterprise": 62_000},
+        description="Requests a minute that Kong lets through of a tenant, by plan; kong/base.yaml has the same.",
+    )
     spool_dir: Path = Field(Path("/tmp/dcoder-spool"), description="Usage records wait here while Redis is away.")  # noqa: S108
 
     flags_file: Path | None = Field(None, description="Declaration of the feature flags; empty takes the release's.")

@@ -9,6 +9,7 @@ from pydantic import Field
 from functions.kit.events import EventData
 from functions.kit.models import ApiModel
 from functions.kit.quotas import Metric, SubjectKind, Window
+from functions.kit.schedules import DUE
 
 
 class TenantCreated(EventData):
@@ -295,6 +296,14 @@ class SystemSignal(EventData):
     value: int = Field(ge=0, description="Deliveries that the dead letter had, or events that wait.")
     limit: int = Field(ge=0, description="Of `value`, from which on it is failing.")
     detail: str = ""
+
+
+class ScheduleDue(EventData):
+    """A scheduled function is due; it alone is told."""
+
+    subject: ClassVar[str] = DUE
+    function: str
+    due: datetime
 
 
 def all_subjects() -> Iterator[type[EventData]]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import aiohttp
 import asyncpg
 
+from functions.kit.catalogue import load_catalogue
 from functions.kit.database import Databases, UnitOfWork
 from functions.kit.egress import EgressPolicy
 from functions.kit.errors import DcoderError
 from functions.kit.runtime import Runtime
 from functions.kit.settings import Settings
+from functions.platform.adapters.edge_kong import KongEdgeAdmin, KongRates
 from functions.platform.adapters.edge_nginx import NginxEdgeAdmin
 from functions.platform.adapters.outbox import OutboxEvents
 from functions.platform.adapters.postgres_api_keys import PostgresApiKeys
@@ -23,6 +25,7 @@ from functions.platform.adapters.postgres_tenants import PostgresTenants
 from functions.platform.adapters.postgres_usage import PostgresUsage
 from functions.platform.adapters.provider_probe import HttpProber
 from functions.platform.core.api_keys import NoteKeyUse
+from functions.platform.core.edge import EdgeAdmin
 from functions.platform.core.probe_provider import ProbeProvider
 from functions.platform.core.providers import GetProviders, PutProviders
 from functions.platform.core.provision_tenant import ClearAbandoned, ProvisionTenant
@@ -34,6 +37,8 @@ from functions.platform.core.usage import MirrorUsage, ReadUsage
 _CLEAR_EVERY_SECONDS = 60.0
 _PROVISIONING_SECONDS = 30.0
 _PROVISIONING_CONNECTIONS = 4
+# The host group of functions that call models.
+_CALLS = "llm"
 
 _logger = logging.getLogger(__name__)
 
@@ -65,7 +70,7 @@ async def platform(runtime: Runtime) -> AsyncIterator[Platform]:
     admin = _admin(settings)
     tenants, server, events = PostgresTenants(at_once), PostgresServer(admin), OutboxEvents()
     providers, usage = PostgresProviders(), PostgresUsage()
-    edge = NginxEdgeAdmin(settings.edge_dir) if settings.edge_dir else None
+    edge = _edge(settings, runtime.http)
     egress = EgressPolicy.of(settings.egress_allow)
     session = _session(egress)
     tasks = []
@@ -101,6 +106,23 @@ def _session(egress: EgressPolicy) -> aiohttp.ClientSession:
     """For calls to providers, which go only where the egress policy lets them."""
     connector = aiohttp.TCPConnector(resolver=egress.resolver(), limit=20)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+
+
+def _edge(settings: Settings, http: aiohttp.ClientSession) -> EdgeAdmin | None:
+    if settings.kong_admin_url:
+        rates = settings.kong_plan_rates
+        redis = {
+            "host": settings.kong_redis_host,
+            "port": 6379,
+            "timeout": 2000,
+            "password": "{vault://env/dcoder-redis-password}",
+        }
+        callers = [function.name for function in load_catalogue().in_host(_CALLS)]
+        token = settings.kong_admin_token.get_secret_value() if settings.kong_admin_token else ""
+        return KongEdgeAdmin(
+            http, settings.kong_admin_url, token, KongRates({"": min(rates.values()), **rates}, callers, redis)
+        )
+    return NginxEdgeAdmin(settings.edge_dir) if settings.edge_dir else None
 
 
 def _admin(settings: Settings) -> Databases | None:

@@ -56,6 +56,25 @@ function presented(headers) {
     return authorization[2] || (headers[policy.header] || '').trim() || undefined;
 }
 
+// The same for functions that call models, which a tenant's limit on requests a minute is on: whole minutes of UTC, as the
+// gateway counts them. A token's claim counts by itself and by address, like above.
+function guardCall(r) {
+    const parts = r.variables.edge_identity.split(' ');
+    const tenant = (parts[2] || '').split(':')[1];
+    const known = parts[1] === 'ok' && r.method === 'POST' ? ngx.shared.edge.get(entry(tenant)) : undefined;
+    const most = known === undefined ? '' : known.split(' ')[2];
+    if (most) {
+        const now = Math.floor(Date.now() / 1000);
+        const bucket = `${parts.slice(2).join(' ')} ${Math.floor(now / 60)}`;
+        if (ngx.shared.calls.incr(bucket, 1, 0) > Number(most)) {
+            r.variables.edge_wait = String(60 - now % 60);
+            r.return(429);
+            return;
+        }
+    }
+    guard(r);
+}
+
 function ofKey(key) {
     const tenant = ngx.shared.edge.get(crypto.createHash('sha256').update(key).digest('hex'));
     return tenant === REVOKED ? { refused: 'revoked' } : { tenant };
@@ -142,7 +161,8 @@ function load(known, tenants) {
     });
     tenants.forEach((tenant) => {
         const rate = policy.plans.indexOf(tenant.plan) < 0 ? policy.defaultClass : tenant.plan;
-        entries[entry(tenant.id)] = `${rate} ${tenant.status}`;
+        const most = tenant.perMinute === undefined || tenant.perMinute === null ? '' : tenant.perMinute;
+        entries[entry(tenant.id)] = `${rate} ${tenant.status} ${most}`;
         tenant.keys.forEach((hash) => { entries[hash] = tenant.id; });
     });
     known.keys(MOST_KEYS).forEach((key) => {
@@ -153,4 +173,4 @@ function load(known, tenants) {
     Object.keys(entries).forEach((key) => { known.set(key, entries[key]); });
 }
 
-export default { identity, guard, refresh };
+export default { identity, guard, guardCall, refresh };

@@ -18,6 +18,8 @@ from kong.policy import EdgePolicy, load_policy
 
 _HERE = Path(__file__).parent
 _MOST_FILES = 16_384
+# The host group of functions that call models.
+CALLS = "llm"
 # A function may set these two itself (documentation pages, event streams); the rest is the edge's word.
 _OWN_HEADERS = ("Content-Security-Policy", "Cache-Control")
 
@@ -228,10 +230,11 @@ def _routing(routes: tuple[EdgeRoute, ...]) -> dict[str, str]:
 
 
 def _location(route: EdgeRoute) -> list[str]:
+    guard = "guardCall" if route.host == CALLS else "guard"
     return [
         f"location = /_edge/to/{route.target} {{",
         "    internal;",
-        *([] if route.public else ["    js_access edge.guard;"]),
+        *([] if route.public else [f"    js_access edge.{guard};"]),
         f"    client_max_body_size {route.body_limit};",
         f"    proxy_read_timeout {route.timeout_seconds}s;",
         *(["    proxy_buffering off;"] if route.stream else []),
@@ -262,7 +265,7 @@ def _error_answer(error: EdgeError) -> list[str]:
         case 413:
             details = '{"limitBytes":$edge_body_limit}'
         case 429:
-            lines.append('more_set_headers "Retry-After: $edge_retry_after";')
+            lines.append('more_set_headers "Retry-After: $edge_wait_seconds";')
         case 503:
             lines.append('more_set_headers "Retry-After: 1";')
         case 504:

@@ -5,35 +5,13 @@ import asyncio
 import dataclasses
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import redis.asyncio
-
 from functions.kit.clock import utc_now
-from functions.kit.database import Databases
-from functions.kit.settings import Settings, load_settings
-from functions.platform.adapters.postgres_ledger import PostgresLedger
-from functions.platform.adapters.redis_counters import RedisCounters
-from functions.platform.core.reconcile_quotas import ReconcileQuotas, Report
-
-# Sums over a busy tenant's month take longer than a request may.
-_STATEMENT_SECONDS = 300.0
-
-
-@asynccontextmanager
-async def reconciling(settings: Settings, *, patience: float = 30.0) -> AsyncIterator[ReconcileQuotas]:
-    """The use case on the platform's own Postgres and Redis."""
-    databases = Databases(settings.database_url.get_secret_value(), pool_size=2, pools=1, timeout=_STATEMENT_SECONDS)
-    client = redis.asyncio.Redis.from_url(
-        settings.redis_url.get_secret_value(), protocol=2, socket_timeout=10, socket_connect_timeout=5
-    )
-    try:
-        yield ReconcileQuotas(PostgresLedger(databases), RedisCounters(client), patience=patience)
-    finally:
-        await client.aclose()
-        await databases.close()
+from functions.kit.settings import load_settings
+from functions.platform.core.reconcile_quotas import Report
+from functions.platform.wiring_upkeep import reconciling
 
 
 def table(report: Report) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from functions.platform.core.edge import EdgeTenant
+from functions.platform.core.edge import EdgeTenant, coarse_limit
 
 TENANTS_FILE = "tenants.json"
 _TIMEOUT_SECONDS = 5.0
@@ -49,10 +49,15 @@ def _document(tenants: Sequence[EdgeTenant]) -> bytes:
             "status": tenant.status,
             "keys": sorted(tenant.key_hashes),
             "revoked": sorted(tenant.revoked_hashes),
+            "perMinute": _per_minute(tenant),
         }
         for tenant in sorted(tenants, key=lambda tenant: tenant.id)
     ]
     return orjson.dumps({"tenants": entries})
+
+
+def _per_minute(tenant: EdgeTenant) -> int | None:
+    return None if tenant.requests_per_minute is None else coarse_limit(tenant.requests_per_minute)
 
 
 def _replace(file: Path, content: bytes) -> None:

@@ -13,6 +13,7 @@ from functions.platform.core.kpis import RECENT, Bucket, Figures, KpiSpan, Sums,
 
 _TOP = 10
 _WEEK = timedelta(days=7)
+_MINUTES, _HOURS = timedelta(days=2, hours=1), timedelta(days=35)
 _ADDED = ", ".join(f"sum({name})::bigint AS {name}" for name in SUMS)
 _OF_ALL, _OF_ONE = "$3::uuid IS NULL", "tenant_id = $3"
 # {whose} is one of the two above: a tenant's figures are found by their key, everybody's by their time.
@@ -131,6 +132,13 @@ class PostgresKpis:
         given = (span.grain, span.start, span.end, before, limit, span.users_grain, span.users_start)
         rows = await (await connection()).fetch(_ROWS, *given)
         return [_row(dict(row), facts[row["id"]]) for row in rows if row["id"] in facts]
+
+    async def forget(self, now: datetime) -> None:
+        """Forget minutes after two days, and who called in which hour after five weeks; the days stay."""
+        session = await connection()
+        for table in ("kpis", "kpi_latency"):
+            await session.execute(f"DELETE FROM {table} WHERE grain = 'minute' AND bucket < $1", now - _MINUTES)  # noqa: S608
+        await session.execute("DELETE FROM kpi_users WHERE grain = 'hour' AND bucket < $1", now - _HOURS)
 
 
 def _bucket(row: Mapping[str, Any]) -> Bucket:

@@ -46,7 +46,9 @@ _REMOVE = """
 _EDGE = """
     SELECT t.id::text, t.slug, t.plan, t.status,
            coalesce(array_agg(k.key_hash) FILTER (WHERE k.in_force), '{}') AS in_force,
-           coalesce(array_agg(k.key_hash) FILTER (WHERE NOT k.in_force), '{}') AS revoked
+           coalesce(array_agg(k.key_hash) FILTER (WHERE NOT k.in_force), '{}') AS revoked,
+           (SELECT q.maximum FROM quotas q WHERE q.tenant_id = t.id AND q.subject_kind = 'tenant' AND q.hard
+                AND q.metric = 'requests' AND q.period = 'minute') AS requests_per_minute
     FROM tenants t LEFT JOIN (
         SELECT tenant_id, key_hash, active AND coalesce(expires_at > now(), true) AS in_force FROM runtime.api_keys
     ) k ON k.tenant_id = t.id
@@ -161,6 +163,7 @@ class PostgresTenants:
                 status=row["status"],
                 key_hashes=tuple(row["in_force"]),
                 revoked_hashes=tuple(row["revoked"]),
+                requests_per_minute=row["requests_per_minute"],
             )
             for row in await (await connection()).fetch(_EDGE)
         ]

@@ -1,9 +1,9 @@
-"""On quota.threshold and system.signal: alerts, and the end of those that went away by themselves."""
+"""On quota.threshold, guardrail.alerted and system.signal: alerts, and the end of what went away by itself."""
 
 from functions.kit.eventing import event_function
 from functions.kit.events import Event
-from functions.kit.subjects import QuotaThreshold, SystemSignal
-from functions.platform.core.alert_sources import of_signal, of_threshold, signal_key
+from functions.kit.subjects import GuardrailAlerted, QuotaThreshold, SystemSignal
+from functions.platform.core.alert_sources import of_findings, of_signal, of_threshold, signal_key
 from functions.platform.event_data import read
 from functions.platform.wiring_alerts import Alerting, alerting
 
@@ -12,6 +12,8 @@ async def take(use: Alerting, event: Event) -> None:
     """Raise what the event gives cause for."""
     if event.type == QuotaThreshold.subject:
         await use.raise_([of_threshold(read(QuotaThreshold, event))])
+    elif event.type == GuardrailAlerted.subject:
+        await use.raise_(of_findings(read(GuardrailAlerted, event)))
     elif event.type == SystemSignal.subject:
         signal = read(SystemSignal, event)
         if signal.state == "failing":

@@ -1,10 +1,20 @@
 """What events say, as conditions that raise alerts."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
 from functions.kit.clock import rfc3339, utc_now
-from functions.kit.subjects import AlertSeverity, QuotaThreshold, SystemSignal
+from functions.kit.subjects import AlertSeverity, GuardrailAlerted, GuardrailFinding, QuotaThreshold, SystemSignal
 from functions.platform.core.alerts import Condition
 from functions.platform.core.models import tenant_id_of
 
+_GRAVITY = ("low", "medium", "high", "critical")
+_SEVERITIES: dict[str, AlertSeverity] = {
+    "low": "info",
+    "medium": "warning",
+    "high": "critical",
+    "critical": "critical",
+}
 _UNITS = {"requests": "requests", "tokens": "tokens", "cost": "micro-dollars"}
 
 
@@ -53,6 +63,52 @@ def of_signal(signal: SystemSignal) -> Condition:
         at=utc_now(),
         details=signal.model_dump(mode="json", by_alias=True),
     )
+
+
+def of_findings(alerted: GuardrailAlerted) -> Sequence[Condition]:
+    """What guardrails found in a call: one alert an hour for each detector and kind of finding, with their number.
+
+    Raises:
+        TenantNotFound: the tenant's id is none.
+    """
+    tenant_id, hour = tenant_id_of(alerted.tenant_id), _hour(alerted.at)
+    groups: dict[tuple[str, str], list[GuardrailFinding]] = {}
+    for finding in alerted.findings:
+        groups.setdefault((finding.detector, finding.kind), []).append(finding)
+    return [_of_group(alerted, found, tenant_id, hour) for found in groups.values()]
+
+
+def _of_group(alerted: GuardrailAlerted, found: Sequence[GuardrailFinding], tenant_id: str, hour: str) -> Condition:
+    gravest = max(found, key=lambda finding: _GRAVITY.index(finding.severity))
+    types = sorted({finding.type for finding in found})
+    return Condition(
+        tenant_id=tenant_id,
+        kind="guardrail",
+        severity=_SEVERITIES[gravest.severity],
+        key=f"guardrail:{gravest.detector}:{gravest.kind}:{hour}",
+        title=f"{gravest.kind.replace('_', ' ')} found by {gravest.detector}: {', '.join(types)[:200]}",
+        at=alerted.at,
+        details={
+            "detector": gravest.detector,
+            "findingKind": gravest.kind,
+            "types": types,
+            "windowStart": hour,
+            "last": {
+                **alerted.model_dump(
+                    mode="json",
+                    by_alias=True,
+                    include={"usage_id", "request_id", "api_key_id", "user_id", "provider", "model", "at"},
+                ),
+                **gravest.model_dump(mode="json", by_alias=True, include={"type", "rule", "score", "where", "excerpt"}),
+            },
+        },
+        count=sum(finding.count for finding in found),
+    )
+
+
+def _hour(at: datetime) -> str:
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return rfc3339(aware.astimezone(UTC).replace(minute=0, second=0, microsecond=0))
 
 
 def signal_key(signal: SystemSignal) -> str:

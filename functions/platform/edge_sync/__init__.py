@@ -1,1 +1,1 @@
-"""On every event about tenants, their users and keys: tenants to the edge."""
+"""On every event about tenants, their users, keys and limits: tenants to the edge."""

@@ -1,4 +1,4 @@
-"""On every event about tenants, their users and keys: tenants to the edge."""
+"""On every event about tenants, their users, keys and limits: tenants to the edge."""
 
 from functions.kit.eventing import event_function
 from functions.kit.events import Event

@@ -1,11 +1,12 @@
 """What raises alerts, how often, and what takes them back."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from functions.kit.identifiers import new_id
-from functions.kit.subjects import SystemSignal
+from functions.kit.subjects import GuardrailAlerted, SystemSignal
 from tests.integration.alerts.conftest import Bus, alerts, calls, crossed, one_alert
 from tests.platform import Api, Tenant, eventually
 
@@ -65,12 +66,53 @@ async def test_a_failing_provider_has_one_alert_that_ends_with_the_trouble(
     assert (ended["id"], ended["resolvedBy"], ended["note"]) == (alert["id"], "system", "calls succeed again")
 
 
+def found(tenant: Tenant, *findings: dict[str, Any]) -> GuardrailAlerted:
+    common = {"rule": "r", "score": 0.9, "count": 1, "where": "request", "excerpt": "mail <EMAIL_ADDRESS>"}
+    return GuardrailAlerted.model_validate(
+        {
+            "tenantId": tenant.id,
+            "usageId": new_id(),
+            "requestId": "r-1",
+            "at": "2026-03-01T12:30:00Z",
+            "provider": "openai",
+            "model": "gpt-4o",
+            "severity": "high",
+            "findings": [{**common, **finding} for finding in findings],
+        }
+    )
+
+
+async def test_findings_of_an_hour_are_one_alert_for_each_detector_and_kind(
+    as_tenant: Api, tenant: Tenant, bus: Bus
+) -> None:
+    mail = {"kind": "pii", "type": "EMAIL_ADDRESS", "detector": "pii", "severity": "medium", "count": 2}
+    phone = {"kind": "pii", "type": "PHONE_NUMBER", "detector": "pii", "severity": "low"}
+    attack = {"kind": "prompt_injection", "type": "override", "detector": "rules", "severity": "high"}
+    await bus.say(found(tenant, mail, phone), tenant.id)
+    await bus.say(found(tenant, phone, attack), tenant.id)
+
+    async def both() -> dict[str, dict[str, Any]]:
+        seen = {a["details"]["findingKind"]: a for a in await alerts(as_tenant, tenant, "?kind=guardrail")}
+        return seen if len(seen) == 2 and seen["pii"]["count"] == 4 else {}
+
+    seen = await eventually(both)
+    assert (seen["pii"]["severity"], seen["prompt_injection"]["severity"]) == ("warning", "critical")
+    assert seen["pii"]["details"]["last"]["excerpt"] == "mail <EMAIL_ADDRESS>"
+    later = found(tenant, mail).model_copy(update={"at": datetime(2026, 3, 1, 13, tzinfo=UTC)})
+    await bus.say(later, tenant.id)
+
+    async def three() -> bool:
+        return len(await alerts(as_tenant, tenant, "?kind=guardrail")) == 3
+
+    await eventually(three)
+
+
 async def test_an_event_nobody_can_read_is_an_alert_of_the_operators(
     operator: Api, as_tenant: Api, tenant: Tenant, bus: Bus
 ) -> None:
     async def about_the_mirror() -> list[dict[str, Any]]:
         reply = await operator.call("GET", "/v1/alerts?kind=system&status=open")
-        return [a for a in reply.body["items"] if a["details"]["name"] == "platform-quota-mirror"]
+        return [a for a in reply.body["items"] if a["details"].get("name") == "platform-quota-mirror"]
 
     await bus.say_raw("quota.updated", {"tenantId": tenant.id, "records": "none"}, tenant.id)
     alert = (await eventually(about_the_mirror))[0]
@@ -86,7 +128,7 @@ async def test_a_lag_is_over_when_it_is_said_to_be(operator: Api, bus: Bus) -> N
 
     async def found(status: str) -> list[dict[str, Any]]:
         reply = await operator.call("GET", f"/v1/alerts?kind=system&status={status}&limit=200")
-        return [a for a in reply.body["items"] if a["details"]["name"] == name]
+        return [a for a in reply.body["items"] if a["details"].get("name") == name]
 
     signal = SystemSignal(condition="lag", name=name, state="failing", value=2000, limit=1000)
     await bus.say(signal, None)

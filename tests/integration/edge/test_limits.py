@@ -1,10 +1,12 @@
 """Rate limits: per tenant by its plan, and nobody pays for another."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from functions.kit.principal import hash_api_key
+from functions.platform.core.edge import coarse_limit
 from tests.integration.edge.conftest import Edge, api_key, eventually, tenant
 from tests.integration.edge.test_credentials import session, soon, token
 
@@ -77,3 +79,38 @@ async def test_claim_that_reads_like_a_key_is_no_way_around_the_limits(edge: Edg
 async def test_fresh_keys_are_not_held_back(edge: Edge) -> None:
     answers = await asyncio.gather(*(limited(edge, {"x-api-key": api_key()}) for _ in range(300)))
     assert not any(answers)
+
+
+async def called(edge: Edge, key: str) -> int:
+    """The status of a call of a model; when it is refused by the edge, that is well-formed."""
+    url, headers = f"{edge.http}/v1/streams/one", {"Authorization": f"Bearer {key}"}
+    async with edge.client.post(url, headers=headers, json={}) as answer:
+        if answer.status == 429:
+            assert (await answer.json())["error"]["code"] == "rate_limited"
+            assert 1 <= int(answer.headers["Retry-After"]) <= 60
+        return answer.status
+
+
+async def test_a_tenants_limit_on_calls_a_minute_is_coarsely_the_edges(edge: Edge) -> None:
+    key, free = api_key(), api_key()
+    await edge.tenants.put(tenant(key=free))
+    limited_one = replace(tenant(key=key), requests_per_minute=0)
+    await edge.tenants.put(limited_one)
+    statuses: list[int] = []
+
+    async def refused() -> bool:
+        statuses.append(await called(edge, key))
+        return statuses[-1] == 429
+
+    await eventually(refused, seconds=20)
+    # What comes before the edge has heard of the tenant is not counted, and a minute may end amid it.
+    assert len(statuses) > coarse_limit(0)
+    assert await called(edge, free) != 429
+    # Only calls of models count: the tenant can still look at what is wrong.
+    assert not await limited(edge, {"x-api-key": key})
+    await edge.tenants.put(replace(limited_one, requests_per_minute=None))
+
+    async def let_in() -> bool:
+        return await called(edge, key) != 429
+
+    await eventually(let_in)

@@ -163,7 +163,7 @@ async def test_the_reconciliation_repairs_what_is_not_the_ledgers(
     import asyncpg
 
     from functions.kit.settings import Settings
-    from stateful.redis.reconcile import reconciling
+    from functions.platform.wiring_upkeep import reconciling
 
     await bus.say(calls(tenant, 4, latency_ms=100), tenant.id)
     before = await arrived(operator, tenant, 4, "?range=30d")

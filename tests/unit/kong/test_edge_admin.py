@@ -8,7 +8,7 @@ from functions.platform.adapters.edge_nginx import TENANTS_FILE, NginxEdgeAdmin
 from functions.platform.core.edge import EdgeAdmin, EdgeTenant
 
 ACME = EdgeTenant("t1", "acme", "standard", "active", ("b" * 64, "a" * 64), ("c" * 64,))
-ZETA = EdgeTenant("t2", "zeta", "enterprise", "suspended")
+ZETA = EdgeTenant("t2", "zeta", "enterprise", "suspended", requests_per_minute=60)
 
 
 def written(folder: Path) -> object:
@@ -30,8 +30,9 @@ async def test_writes_what_the_edge_reads(tmp_path: Path) -> None:
                 "status": "active",
                 "keys": ["a" * 64, "b" * 64],
                 "revoked": ["c" * 64],
+                "perMinute": None,
             },
-            {"id": "t2", "plan": "enterprise", "status": "suspended", "keys": [], "revoked": []},
+            {"id": "t2", "plan": "enterprise", "status": "suspended", "keys": [], "revoked": [], "perMinute": 72},
         ]
     }
 

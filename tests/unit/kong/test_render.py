@@ -14,6 +14,7 @@ FREE = {
     "cors",
     "jwt",
     "key-auth",
+    "post-function",
     "pre-function",
     "prometheus",
     "rate-limiting",

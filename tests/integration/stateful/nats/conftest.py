@@ -2,8 +2,9 @@
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import asyncpg
 import pytest
@@ -24,6 +25,7 @@ from tests.integration.stateful.nats.running import Running, write_function
 from tests.integration.stateful.nats.servers import Server, nats_server, postgres_server, redis_server
 
 MakeCatalogue = Callable[..., Catalogue]
+NO_SCHEDULES: Mapping[str, str] = MappingProxyType({})
 
 
 @pytest.fixture(scope="session")
@@ -100,10 +102,10 @@ async def receiver() -> AsyncIterator[Receiver]:
 def make_catalogue(tmp_path: Path) -> MakeCatalogue:
     """Makes a catalogue of event functions: name without context, subscriptions, timeout."""
 
-    def make(**functions: tuple[str, ...]) -> Catalogue:
+    def make(schedules: Mapping[str, str] = NO_SCHEDULES, **functions: tuple[str, ...]) -> Catalogue:
         root = tmp_path / new_id()
         for name, subjects in functions.items():
-            write_function(root / "test" / name, subjects)
+            write_function(root / "test" / name, subjects, schedules.get(name, ""))
         return load_catalogue(root)
 
     return make

@@ -22,14 +22,18 @@ from tests.integration.stateful.nats.servers import Server
 FAST = DispatcherSettings(retry_base_seconds=0.02, retry_cap_seconds=0.2, probe_cap_seconds=0.1, ack_wait_seconds=5)
 
 
-def write_function(folder: Path, subjects: tuple[str, ...]) -> None:
+def write_function(folder: Path, subjects: tuple[str, ...], schedule: str = "") -> None:
     folder.mkdir(parents=True)
     document = {
         "specVersion": "0.36.0",
         "name": f"{folder.parent.name}-{folder.name.replace('_', '-')}",
         "runtime": "python",
         "deploy": {
-            "annotations": {"dcoder.dev/kind": "event", "dcoder.dev/timeout": "5"},
+            "annotations": {
+                "dcoder.dev/kind": "event",
+                "dcoder.dev/timeout": "5",
+                **({"dcoder.dev/schedule": schedule} if schedule else {}),
+            },
             "subscriptions": [{"source": "dcoder", "filters": {"type": subject}} for subject in subjects],
         },
     }

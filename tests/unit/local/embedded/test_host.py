@@ -33,6 +33,7 @@ def function(name: str, *routes: str, kind: Literal["http", "event"] = "http") -
         timeout_seconds=60,
         stream=False,
         subscriptions=(),
+        schedule=None,
         scale=Scale(),
         resources={},
         concurrency=20,

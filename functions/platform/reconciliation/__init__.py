@@ -1,0 +1,1 @@
+"""Every night: counts are compared with the ledger and repaired."""
