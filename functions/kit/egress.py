@@ -34,6 +34,9 @@ PROVIDER_URLS: dict[str, str] = {
     "vertex": "https://aiplatform.googleapis.com/v1",
     "groq": "https://api.groq.com/openai/v1",
 }
+# Names that never mean anything public (RFC 6761, 6762, 9476); what others mean, the resolver judges.
+_LOCAL_NAMES = frozenset({"localhost", "local", "internal", "alt", "test", "invalid"})
+_LONGEST_URL = 2048
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
@@ -79,6 +82,29 @@ class EgressPolicy:
         if parts.scheme == "https" and port == 443 and any(re.fullmatch(p, host) for p in PROVIDER_HOSTS.get(kind, ())):
             return
         raise EgressDenied(f"{host}:{port} is not an allowed address for {kind}", details={"host": host, "port": port})
+
+    def check_https(self, url: str) -> None:
+        """Let HTTPS to the public Internet through, for calls that carry a secret; a query may belong to the address.
+
+        Raises:
+            EgressDenied: scheme or port is not allowed, the URL carries credentials, or it names something private.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = (parts.hostname or "").rstrip(".").lower(), parts.port or _default_port(parts.scheme)
+        except ValueError as error:
+            raise EgressDenied("the address is not a URL") from error
+        if not host or len(url) > _LONGEST_URL or _has_control(url) or parts.scheme not in {"http", "https"}:
+            raise EgressDenied("the address is not a URL")
+        if parts.username is not None or parts.password is not None or parts.fragment:
+            raise EgressDenied("the address must have no credentials and no fragment")
+        if (host, port) in self._vouched:
+            return
+        if parts.scheme != "https" or port != 443:
+            raise EgressDenied("the address must be https on port 443")
+        # A client connects to an IP address without asking a resolver.
+        if host.rpartition(".")[2] in _LOCAL_NAMES or _is_private_literal(host):
+            raise EgressDenied("the address is not a public one")
 
     def vouches_for(self, host: str, port: int) -> bool:
         """Whether the operator allowed exactly this pair, private address or not."""
@@ -132,6 +158,15 @@ def is_public(address: str) -> bool:
         if wrapped:
             return is_public(str(wrapped))
     return ip.is_global and not ip.is_multicast
+
+
+def _is_private_literal(host: str) -> bool:
+    """Whether the host is an IP address and not a public one: those pass by the resolver."""
+    try:
+        return not is_public(host)
+    except ValueError:
+        # 127.1, 0x7f000001 and 2130706433 are addresses to a resolver, and none to the library.
+        return host.replace(".", "").isdigit() or host.startswith("0x")
 
 
 def _pair(entry: str) -> tuple[str, int]:

@@ -1,0 +1,1 @@
+"""What connects the platform with other systems: MCP servers made of OpenAPI documents."""

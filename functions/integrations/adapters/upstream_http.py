@@ -1,0 +1,153 @@
+"""Calls the APIs behind MCP servers: each with its own credential, nothing forwarded, nothing followed."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+import aiohttp
+import orjson
+import yarl
+
+from functions.integrations.core.errors import ToolFailed
+from functions.integrations.core.models import McpServer, UpstreamAnswer, UpstreamRequest
+from functions.integrations.core.ports import Egress, Vault
+from functions.kit.egress import EgressPolicy
+
+_SECONDS = 30.0
+_LARGEST_ANSWER = 1024 * 1024
+_LARGEST_TOKEN_ANSWER = 64 * 1024
+_MOST_TOKENS = 1_000
+# Seconds before its end that a token is no longer used.
+_MARGIN = 30.0
+_SHORTEST_LIFE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    secret: str = field(repr=False)
+    expires: float
+
+
+class HttpEgress:
+    """Port `Egress`: what tenants may connect to."""
+
+    def __init__(self, policy: EgressPolicy) -> None:
+        self._policy = policy
+
+    def check(self, url: str) -> None:
+        """Let it through, or refuse."""
+        self._policy.check_https(url)
+
+
+class HttpUpstream:
+    """Port `Upstream`.
+
+    Args:
+        session: made with the egress policy's resolver, so that the address that was checked is the one connected to.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, egress: Egress, vault: Vault) -> None:
+        self._session = session
+        self._egress = egress
+        self._vault = vault
+        self._tokens: OrderedDict[tuple[str, str, float], _Token] = OrderedDict()
+
+    async def call(self, server: McpServer, request: UpstreamRequest) -> UpstreamAnswer:
+        """Send a request with the server's own credential, and no other."""
+        self._egress.check(server.base_url)
+        headers = {"accept": "application/json, text/*;q=0.9", **request.headers, **await self._credential(server)}
+        body = None
+        if request.body is not None:
+            headers["content-type"], body = "application/json", orjson.dumps(request.body)
+        # The path is encoded already: another round would make other characters of it.
+        address = yarl.URL(request.url, encoded=True).extend_query(list(request.query))
+        return await self._exchange(request.method, address, headers, body, limit=_LARGEST_ANSWER)
+
+    async def _credential(self, server: McpServer) -> Mapping[str, str]:
+        match server.auth.kind:
+            case "none":
+                return {}
+            case "header":
+                return {str(server.auth.header): await self._vault.open(server)}
+            case "bearer":
+                return {"authorization": f"Bearer {await self._vault.open(server)}"}
+            case "oauth2":
+                return {"authorization": f"Bearer {await self._token(server)}"}
+
+    async def _token(self, server: McpServer) -> str:
+        """A token by client credentials, good for this API alone (RFC 8707), kept until shortly before its end."""
+        key = (server.tenant_id, server.id, server.updated_at.timestamp())
+        known = self._tokens.get(key)
+        if known is not None and known.expires > time.monotonic():
+            return known.secret
+        url = str(server.auth.token_url)
+        self._egress.check(url)
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": str(server.auth.client_id),
+            "client_secret": await self._vault.open(server),
+            "resource": server.auth.resource or server.base_url,
+            **({"scope": server.auth.scope} if server.auth.scope else {}),
+        }
+        asking = {"accept": "application/json", "content-type": "application/x-www-form-urlencoded"}
+        address = yarl.URL(url, encoded=True)
+        answer = await self._exchange("POST", address, asking, urlencode(form).encode(), limit=_LARGEST_TOKEN_ANSWER)
+        token = _token_in(answer)
+        self._tokens[key] = token
+        while len(self._tokens) > _MOST_TOKENS:
+            self._tokens.popitem(last=False)
+        return token.secret
+
+    async def _exchange(
+        self,
+        method: str,
+        address: yarl.URL,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        limit: int,
+    ) -> UpstreamAnswer:
+        try:
+            async with (
+                asyncio.timeout(_SECONDS),
+                self._session.request(
+                    method,
+                    address,
+                    data=body,
+                    headers=headers,
+                    # A redirect could carry the credential, or the arguments, to a host that nobody allowed.
+                    allow_redirects=False,
+                ) as response,
+            ):
+                if 300 <= response.status < 400:
+                    raise ToolFailed(f"the API answered {response.status}: redirects are not followed")
+                return UpstreamAnswer(response.status, response.content_type, await _read(response, limit))
+        except TimeoutError as error:
+            raise ToolFailed(f"the API did not answer within {_SECONDS:.0f} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise ToolFailed(f"the API cannot be reached: {type(error).__name__}") from error
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > limit:
+            raise ToolFailed(f"the API answered more than {limit} bytes")
+    return bytes(body)
+
+
+def _token_in(answer: UpstreamAnswer) -> _Token:
+    try:
+        document = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        document = None
+    secret = document.get("access_token") if isinstance(document, dict) and answer.status == 200 else None
+    if not isinstance(secret, str) or not secret.isascii() or not secret.isprintable():
+        raise ToolFailed(f"the API's token cannot be had: its issuer answered {answer.status}")
+    life = document.get("expires_in") if isinstance(document, dict) else None
+    seconds = float(life) if isinstance(life, int | float) and not isinstance(life, bool) else _SHORTEST_LIFE
+    return _Token(secret, time.monotonic() + max(0.0, seconds - _MARGIN))

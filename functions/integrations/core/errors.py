@@ -1,0 +1,28 @@
+"""What can go wrong, as the caller is told."""
+
+from functions.kit.errors import DcoderError, NotFound, Unprocessable
+
+
+class McpServerNotFound(NotFound):
+    """The tenant has no such MCP server."""
+
+    code = "mcp_server_not_found"
+
+
+class OpenApiRefused(Unprocessable):
+    """The OpenAPI document cannot be made into tools; the details say which part of it."""
+
+    code = "openapi_refused"
+
+
+class UpstreamSecretMissing(Unprocessable):
+    """The upstream needs a secret: none is stored, or the stored one was given for another host or kind."""
+
+    code = "upstream_secret_missing"
+
+
+class ToolFailed(DcoderError):
+    """A tool was called and did not do what it was asked; the model that called it is told why."""
+
+    status = 502
+    code = "tool_failed"

@@ -1,0 +1,63 @@
+"""What the context needs from the outside."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from functions.integrations.core.models import McpServer, UpstreamAnswer, UpstreamRequest
+
+
+class McpServers(Protocol):
+    """The tenants' servers, within the unit of work."""
+
+    async def put(self, database: str, server: McpServer) -> McpServer:
+        """Store a server; the one of the same name gives way and keeps its id and its `created_at`."""
+        ...
+
+    async def find(self, database: str, tenant_id: str, name: str) -> McpServer | None:
+        """The server of that name."""
+        ...
+
+    async def all(self, database: str, tenant_id: str) -> Sequence[McpServer]:
+        """All of a tenant, by name."""
+        ...
+
+    async def remove(self, database: str, name: str) -> bool:
+        """Remove it; False when there was none."""
+        ...
+
+
+class Vault(Protocol):
+    """Keeps the secrets for the APIs behind servers."""
+
+    async def seal(self, tenant_id: str, server_id: str, secret: str) -> bytes:
+        """Encrypt one."""
+        ...
+
+    async def open(self, server: McpServer) -> str:
+        """The server's secret."""
+        ...
+
+
+class Egress(Protocol):
+    """Which addresses may be called."""
+
+    def check(self, url: str) -> None:
+        """Let a public HTTPS address through, or one that the operator vouches for.
+
+        Raises:
+            EgressDenied: it is neither.
+        """
+        ...
+
+
+class Upstream(Protocol):
+    """Calls the API behind a server."""
+
+    async def call(self, server: McpServer, request: UpstreamRequest) -> UpstreamAnswer:
+        """Send a request with the server's own credential, and no other.
+
+        Raises:
+            ToolFailed: the API cannot be reached, is too slow, answers too much, or its token cannot be had.
+            EgressDenied: the address is not one the platform calls.
+        """
+        ...

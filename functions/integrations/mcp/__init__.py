@@ -1,0 +1,1 @@
+"""/v1/mcp/{server}: a tenant's MCP server."""

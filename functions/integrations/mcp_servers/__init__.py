@@ -1,0 +1,1 @@
+"""PUT, GET and DELETE /v1/tenants/{tenantId}/mcp-servers."""

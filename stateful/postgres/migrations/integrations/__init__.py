@@ -1,0 +1,1 @@
+"""What a tenant connects with other systems, in its database."""

@@ -1,0 +1,1 @@
+"""MCP servers made of OpenAPI documents, through the edge."""

@@ -1,0 +1,74 @@
+"""An API behind MCP servers, on this machine's spare port: it notes what it is sent and answers as it is told."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.platform import Platform
+
+DOCUMENT = {
+    "openapi": "3.1.0",
+    "info": {"title": "Pets", "version": "1"},
+    "paths": {
+        "/pets/{petId}": {
+            "parameters": [{"name": "petId", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "get": {"operationId": "getPet", "summary": "Get a pet"},
+            "delete": {"operationId": "deletePet", "summary": "Remove a pet"},
+        },
+        "/pets": {
+            "post": {
+                "operationId": "createPet",
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": {"type": "object", "required": ["name"]}}},
+                },
+            }
+        },
+        "/moved": {"get": {"operationId": "moved"}},
+        "/huge": {"get": {"operationId": "huge"}},
+        "/broken": {"get": {"operationId": "broken"}},
+    },
+}
+
+
+@dataclass
+class Pets:
+    """The API, and all that it was sent."""
+
+    base_url: str
+    seen: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
+
+    def headers(self) -> dict[str, str]:
+        return self.seen[-1][2]
+
+
+@pytest.fixture
+async def pets(platform: Platform) -> AsyncIterator[Pets]:
+    api = Pets(f"http://127.0.0.1:{platform.spare_port}")
+
+    async def serve(request: web.Request) -> web.Response:
+        body = await request.text()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        api.seen.append((request.method, request.raw_path, headers, body))
+        if request.path == "/token":
+            return web.json_response({"access_token": "for-pets-alone", "expires_in": 300, "token_type": "Bearer"})
+        if request.path == "/moved":
+            raise web.HTTPFound("http://127.0.0.1:1/elsewhere")
+        if request.path == "/huge":
+            return web.Response(body=b"x" * 3_000_000)
+        if request.path == "/broken":
+            return web.json_response({"error": "out of pets"}, status=500)
+        return web.json_response({"method": request.method, "path": request.path, "name": "Rex"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", serve)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", platform.spare_port).start()
+    try:
+        yield api
+    finally:
+        await runner.cleanup()
