@@ -3,6 +3,7 @@
 from fastapi import Request
 
 from functions.gateway.core.models import Caller
+from functions.gateway.core.shortening import level_of
 from functions.gateway.wiring import Gateway
 from functions.kit.authorisation import authorise
 from functions.kit.context import current
@@ -10,12 +11,14 @@ from functions.kit.errors import Forbidden, InvalidRequest
 from functions.kit.policies.attributes import Resource
 from functions.kit.principal import Principal
 
+_EXAMINER = "guardrails-detection"
+
 
 async def caller_of(request: Request, principal: Principal) -> Caller:
     """The tenant that is called for; a superadmin names it in `X-Tenant-Id`.
 
     Raises:
-        InvalidRequest: a superadmin named none.
+        InvalidRequest: a superadmin named none, or `X-Dcoder-Compression` says nothing that is known.
         Forbidden: there is no such tenant, or it may not call.
     """
     gateway: Gateway = request.app.state.wiring
@@ -35,4 +38,11 @@ async def caller_of(request: Request, principal: Principal) -> Caller:
         groups=principal.groups,
         models=principal.models,
         authorise=lambda model: authorise(principal, "llm:call", tenant_id, Resource(kind="model", name=model)),
+        examined=tenant.examined and not _is_examiner(principal),
+        compression=level_of(tenant.settings.compression, request.headers.get("x-dcoder-compression")),
     )
+
+
+def _is_examiner(principal: Principal) -> bool:
+    """Whether the guardrails themselves ask: to examine what they say would have them ask for ever."""
+    return principal.kind == "service" and principal.subject == _EXAMINER

@@ -7,7 +7,7 @@ import orjson
 from fastapi import Request, Response
 
 from functions.gateway.calls import caller_of
-from functions.gateway.core.completions import Call
+from functions.gateway.core.call import Call
 from functions.gateway.core.dialects import Dialect
 from functions.gateway.core.models import CacheControl, Json
 from functions.gateway.wiring import Gateway
@@ -79,6 +79,8 @@ def headers_of(call: Call) -> dict[str, str]:
     }
     if call.most_tokens is not None:
         headers["x-dcoder-max-tokens"] = str(call.most_tokens)
+    if call.shortening is not None and call.state == "miss":
+        headers["x-dcoder-compression"] = str(call.shortening)
     if call.cache_id:
         headers["x-dcoder-cache-id"] = call.cache_id
     if call.cached is not None:

@@ -9,6 +9,7 @@ import aiohttp
 import orjson
 
 from functions.gateway.adapters.anthropic_wire import AnthropicWire
+from functions.gateway.adapters.compression_process import TARGET, CompressionProcess
 from functions.gateway.adapters.google_wire import GoogleWire
 from functions.gateway.adapters.native_wires import MessagesWire, ResponsesWire, TextCompletionsWire
 from functions.gateway.adapters.openai_wire import OpenAIWire
@@ -19,6 +20,7 @@ from functions.gateway.adapters.redis_cache import RedisAnswerCache
 from functions.gateway.adapters.redis_cache_admin import RedisCacheBook
 from functions.gateway.adapters.redis_link import RedisLink
 from functions.gateway.adapters.redis_meter import RedisMeter
+from functions.gateway.adapters.sealing import ContentSealer
 from functions.gateway.adapters.spool import Spool
 from functions.gateway.adapters.vertex_credentials import VertexCredentials
 from functions.gateway.adapters.vertex_wire import VertexWire
@@ -34,10 +36,14 @@ from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.token_counts import TokenCounts
 from functions.gateway.core.usage import UsageBook
 from functions.kit.egress import EgressPolicy
+from functions.kit.offload import Offload
 from functions.kit.runtime import Runtime
 from functions.kit.settings import Settings
 from functions.kit.subscriptions import Subscriptions
 from functions.kit.tenancy import TenantDirectory
+
+# Long prompts that wait to be compressed; more go as they are.
+_MOST_PROMPTS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,11 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
         open_without_store=settings.quota_when_redis_away == "open",
     )
     admission = Admission(limits, meter, load_prices(), runtime.spawn, policy)
-    usage = UsageBook(meter, load_prices(), admission.freed)
+    process = Offload(
+        TARGET, workers=settings.compression_processes, seconds=settings.compression_seconds, waiting=_MOST_PROMPTS
+    )
+    contents = ContentSealer(runtime.data_keys, runtime.spawn)
+    usage = UsageBook(meter, load_prices(), admission.freed, contents)
     connector = aiohttp.TCPConnector(limit=0, resolver=egress.resolver(), keepalive_timeout=60, ttl_dns_cache=60)
     async with aiohttp.ClientSession(
         connector=connector,
@@ -122,7 +132,15 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
         try:
             yield Gateway(
                 Completions(
-                    directory, wires, cache, admission=admission, usage=usage, spawn=runtime.spawn, natives=natives
+                    directory,
+                    wires,
+                    cache,
+                    admission=admission,
+                    usage=usage,
+                    contents=contents,
+                    compressor=CompressionProcess(process),
+                    spawn=runtime.spawn,
+                    natives=natives,
                 ),
                 embedder,
                 TokenCounts(directory, {"anthropic": messages}),
@@ -134,6 +152,7 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            await process.close()
             await link.close()
 
 

@@ -24,7 +24,8 @@ from functions.kit.runtime import Runtime, Wire, shared_runtime
 from functions.kit.settings import load_settings
 from functions.kit.telemetry import EVENTS, metrics_endpoint
 
-Use = Callable[[Any, Event], Awaitable[None]]
+Use = Callable[[Any, Any], Awaitable[None]]
+Prepare = Callable[[Any, Event], Awaitable[Any]]
 Handle = Callable[[CloudEvent], Awaitable[None]]
 
 _logger = logging.getLogger("dcoder.events")
@@ -34,7 +35,11 @@ _HANDLED = """
 
 
 def event_function(
-    wire: Wire[Any], *, name: str, database: Callable[[Event], str] = lambda _: PLATFORM
+    wire: Wire[Any],
+    *,
+    name: str,
+    database: Callable[[Event], str] = lambda _: PLATFORM,
+    prepare: Prepare | None = None,
 ) -> Callable[[Use], Handle]:
     """Decorate `async def handle(wiring, event)` into a functions-framework CloudEvent function.
 
@@ -44,13 +49,17 @@ def event_function(
     Args:
         name: the function's name in the catalogue.
         database: in which database the effect and that row are written.
+        prepare: what takes long and writes nothing, done before the unit of work is opened. What it gives is handed to
+            the handler in place of the event.
     """
 
     def decorate(use: Use) -> Handle:
         @functools.wraps(use)
         async def handle(cloud_event: CloudEvent) -> None:
             async with shared_runtime() as runtime:
-                await _handle_once(runtime, wire, use, _event(cloud_event), name=name, database=database)
+                await _handle_once(
+                    runtime, wire, use, _event(cloud_event), name=name, database=database, prepare=prepare
+                )
 
         # functions-framework marks the function and says nothing of its type.
         return cast("Handle", functions_framework.aio.cloud_event(handle))
@@ -59,16 +68,24 @@ def event_function(
 
 
 async def _handle_once(
-    runtime: Runtime, wire: Wire[Any], use: Use, event: Event, *, name: str, database: Callable[[Event], str]
+    runtime: Runtime,
+    wire: Wire[Any],
+    use: Use,
+    event: Event,
+    *,
+    name: str,
+    database: Callable[[Event], str],
+    prepare: Prepare | None,
 ) -> None:
     context = RequestContext(event.request_id, event.traceparent, event.platform_id)
     with serving(context):
         try:
             wiring = await runtime.wired(wire)
+            given = await prepare(wiring, event) if prepare else event
             async with UnitOfWork(runtime.databases):
                 session = await connection(database(event))
                 if await session.fetchval(_HANDLED, event.source, event.id, name):
-                    await use(wiring, event)
+                    await use(wiring, given)
                     outcome = "handled"
                 else:
                     outcome = "repeated"

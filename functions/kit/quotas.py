@@ -10,6 +10,10 @@ Window = Literal["minute", "day", "month"]
 
 # Redis: the stream that calls are settled into, until when something is held for each call under way, and what.
 PENDING = "usage:pending"
+# Fields of its entries: a call's record, what was said in it (sealed), and a threshold that was crossed.
+RECORD_FIELD = "r"
+CONTENT_FIELD = "c"
+THRESHOLD_FIELD = "q"
 RESERVATIONS = "quota:reservations"
 HELD = "quota:held"
 

@@ -48,7 +48,8 @@ class Runtime:
         self.objects = ObjectStorage(settings)
         self._platform = self._pools(settings, 1)
         self.key_management = FileKeyManagement(settings.kek_file)
-        self.secrets = SecretBox(PostgresDataKeys(self._platform, self.key_management))
+        self.data_keys = PostgresDataKeys(self._platform, self.key_management)
+        self.secrets = SecretBox(self.data_keys)
         self.databases = self._pools(
             settings, settings.database_pools, TenantDatabaseCredentials(self._platform, self.secrets)
         )

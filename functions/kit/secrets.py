@@ -185,8 +185,7 @@ class SecretBox:
 
     async def encrypt(self, place: Place, secret: bytes) -> bytes:
         """Encrypt under the tenant's active data key."""
-        key = await self._keys.active(place.tenant_id)
-        return key.version.to_bytes(4, "big") + _seal(key.key, secret, place.associated_data())
+        return seal_under(await self._keys.active(place.tenant_id), place, secret)
 
     async def decrypt(self, place: Place, ciphertext: bytes) -> bytes:
         """Open a secret stored at `place`.
@@ -196,6 +195,11 @@ class SecretBox:
         """
         key = await self._keys.version(place.tenant_id, int.from_bytes(ciphertext[:4], "big"))
         return _open(key.key, ciphertext[4:], place.associated_data())
+
+
+def seal_under(key: DataKey, place: Place, secret: bytes) -> bytes:
+    """Encrypt under a key that is at hand, in the form that `SecretBox` opens."""
+    return key.version.to_bytes(4, "big") + _seal(key.key, secret, place.associated_data())
 
 
 def _seal(key: bytes, plaintext: bytes, associated: bytes) -> bytes:

@@ -157,6 +157,17 @@ class Settings(BaseSettings):
     live_streams_of_one: int = Field(
         100, ge=1, description="Of those, streams of one tenant; of the operators together, too."
     )
+    compression_seconds: float = Field(
+        2.0, gt=0, description="Longest that a long prompt is compressed; it goes as it is where that is too short."
+    )
+    compression_processes: int = Field(1, ge=1, le=16, description="Processes that compress long prompts.")
+    guardrails_processes: int = Field(1, ge=1, le=16, description="Processes per function that detectors compute in.")
+    guardrails_seconds: float = Field(
+        10.0, gt=0, description="Longest that the detectors may compute on one call; then their process is ended."
+    )
+    guardrails_days: int = Field(90, ge=1, description="Days that findings are kept.")
+    llm_guard_url: str = Field("", description="Address of an LLM Guard service; empty where there is none.")
+    llm_guard_token: SecretStr | None = Field(None, description="Its bearer token.")
 
     otlp_endpoint: str = Field("", description="OTLP/HTTP endpoint of the collector; empty sends no traces.")
     drain_seconds: float = Field(30.0, ge=0, description="Longest wait for open requests after SIGTERM.")
@@ -165,6 +176,9 @@ class Settings(BaseSettings):
 class TenantSettings(ApiModel):
     """What a tenant may override; unset fields take the platform's value."""
 
+    compression: Literal["off", "light", "full"] = Field(
+        "off", description="How far prompts are compressed; a call may ask for less by `x-dcoder-compression`."
+    )
     semantic_cache: bool = Field(True, description="Answer alike questions from the cache.")
     cache_similarity: float = Field(
         0.85,

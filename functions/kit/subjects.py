@@ -72,6 +72,7 @@ class UsageRecord(ApiModel):
     request_id: str = ""
     latency_ms: int = Field(0, ge=0)
     estimated: bool = False
+    compression_saved_tokens: int = Field(0, ge=0, description="Tokens less of the prompt, by compression.")
     internal: bool = Field(
         False, description="Made by the platform for a caller's call: its tokens and cost count, it is no request."
     )

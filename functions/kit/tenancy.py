@@ -10,7 +10,11 @@ from functions.kit.secrets import Place, SecretBox
 from functions.kit.settings import TenantSettings
 from functions.kit.stale_cache import StaleCache
 
-_BY_ID = "SELECT id::text, slug, status, plan, database, settings FROM runtime.tenants WHERE id::text = $1"
+_BY_ID = """
+    SELECT id::text, slug, status, plan, database, settings, coalesce(
+        (SELECT enabled FROM runtime.guardrails g WHERE g.tenant_id = t.id), true) AS examined
+    FROM runtime.tenants t WHERE id::text = $1
+"""
 _ROLE = "SELECT tenant_id::text, role, secret FROM runtime.tenant_databases WHERE database = $1"
 
 
@@ -22,7 +26,11 @@ class TenantSuspended(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """What contexts other than the platform may know of a tenant."""
+    """What contexts other than the platform may know of a tenant.
+
+    Attributes:
+        examined: guardrails look at what is said in its calls.
+    """
 
     id: str
     slug: str
@@ -30,6 +38,7 @@ class Tenant:
     plan: str
     database: str
     settings: TenantSettings
+    examined: bool = True
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Tenant":

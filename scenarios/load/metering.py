@@ -1,4 +1,7 @@
-"""What limits cost a call, in microseconds: `python -m scenarios.load.metering`, on the Redis of `DCODER_REDIS_URL`."""
+"""What limits, and keeping what was said, cost a call: `python -m scenarios.load.metering`, on `DCODER_REDIS_URL`.
+
+In microseconds. "said": the call's content is sealed and kept for the guardrails, with a prompt of so many characters.
+"""
 
 import asyncio
 import os
@@ -16,14 +19,16 @@ from rich.table import Table
 
 from functions.gateway.adapters.redis_link import RedisLink
 from functions.gateway.adapters.redis_meter import RedisMeter
+from functions.gateway.adapters.sealing import ContentSealer
 from functions.gateway.adapters.spool import Spool
 from functions.gateway.core.admission import Admission
 from functions.gateway.core.booking import Booking
 from functions.gateway.core.models import Caller, Provider, Target, Usage
 from functions.gateway.core.prices import load_prices
 from functions.gateway.core.quota import NO_LIMITS, Limit, TenantLimits
-from functions.gateway.core.usage import UsageBook
+from functions.gateway.core.usage import Said, UsageBook
 from functions.kit.identifiers import new_id
+from functions.kit.secrets import DataKey, new_data_key
 from functions.kit.settings import TenantSettings
 
 _CALLS = 3_000
@@ -51,6 +56,31 @@ class _Directory:
 class _Case:
     name: str
     limits: tuple[Limit, ...]
+    said_characters: int = 0
+
+    def said(self) -> Said | None:
+        """The call's content, where it is kept."""
+        if not self.said_characters:
+            return None
+        text = ("What does a budget cost when nobody looks at it? " * 2000)[: self.said_characters]
+        answer = {"choices": [{"message": {"role": "assistant", "content": text[:400]}}]}
+        return Said({"messages": [{"role": "user", "content": text}]}, answer)
+
+
+class _Keys:
+    """One key for everybody."""
+
+    _key = DataKey(1, new_data_key())
+
+    async def active(self, tenant_id: str) -> DataKey:
+        """It."""
+        del tenant_id
+        return self._key
+
+    async def version(self, tenant_id: str, version: int) -> DataKey:
+        """It."""
+        del tenant_id, version
+        return self._key
 
 
 def _limit(metric: Any, window: Any, *, hard: bool = True) -> Limit:
@@ -59,6 +89,9 @@ def _limit(metric: Any, window: Any, *, hard: bool = True) -> Limit:
 
 _CASES = (
     _Case("no limit", ()),
+    _Case("no limit, said: 200 characters", (), 200),
+    _Case("no limit, said: 4,000 characters", (), 4_000),
+    _Case("no limit, said: 40,000 characters", (), 40_000),
     _Case("1 soft limit", (_limit("requests", "month", hard=False),)),
     _Case("1 hard limit on requests", (_limit("requests", "minute"),)),
     _Case("3 hard: requests, tokens, cost", tuple(_limit(m, "month") for m in ("requests", "tokens", "cost"))),
@@ -89,16 +122,19 @@ async def _measure(case: _Case, url: str, client: "redis.asyncio.Redis") -> tupl
     with tempfile.TemporaryDirectory() as folder:
         meter = RedisMeter(link, Spool(Path(folder)), directory)
         admission = Admission(directory, meter, load_prices(), _spawn)
-        usage = UsageBook(meter, load_prices(), admission.freed)
+        working: set[asyncio.Task[None]] = set()
+        contents = ContentSealer(_Keys(), lambda work, _: working.add(asyncio.create_task(work)))
+        usage, said = UsageBook(meter, load_prices(), admission.freed, contents), case.said()
 
         async def before() -> Booking:
             booking = Booking(Caller(_TENANT, "k", "u", "r", TenantSettings.of({})), _TARGET)
+            contents.expect(booking)
             await admission.book(booking)
             await admission.for_chat(booking, dict(_BODY))
             return booking
 
         async def after(booking: Booking) -> None:
-            await usage.record(booking, Usage(45, 80))
+            await usage.record(booking, Usage(45, 80), said=said)
 
         for _ in range(50):
             await after(await before())

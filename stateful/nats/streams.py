@@ -1,6 +1,7 @@
 """Declares the streams of `streams.yaml` on a NATS server; safe to run at any time and by several processes at once."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from pydantic import BeforeValidator, Field
 from functions.kit.models import ApiModel
 
 EVENTS = "DCODER"
+CALLS = "CALLS"
 DEAD_LETTERS = "DLQ"
 DEAD_LETTER_PREFIX = "dlq."
 
@@ -75,6 +77,19 @@ def load_declarations(environment: str = "cluster") -> tuple[Declaration, ...]:
     """
     streams = yaml.safe_load(_FILE.read_text())["streams"]
     return tuple(Declaration.model_validate(_of_environment(stream, environment)) for stream in streams)
+
+
+def stream_of(subjects: Iterable[str], declarations: tuple[Declaration, ...]) -> str:
+    """The stream that these subjects lie in.
+
+    Raises:
+        ValueError: there is no one stream with all of them.
+    """
+    wanted = tuple(subjects)
+    for declaration in declarations:
+        if all(declaration.captures(subject) for subject in wanted):
+            return declaration.name
+    raise ValueError(f"no stream has all of {', '.join(wanted)}")
 
 
 async def declare(js: JetStreamContext, declarations: tuple[Declaration, ...]) -> None:

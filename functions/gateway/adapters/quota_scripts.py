@@ -92,8 +92,9 @@ return {1, completion}
 )
 
 # KEYS 4: the day's counters, 5: the mark, 6…: counters. ARGV: usage id, record, prompt tokens, completion tokens, cost,
-# seconds that the day's counters are kept, whether something is held; for each counter amount, maximum, thresholds,
-# expiry, seed, beginning of the event. A record counted before changes nothing; one of a call given up as dead counts.
+# seconds that the day's counters are kept, whether something is held, what was said, entries beyond which that is left
+# out; for each counter amount, maximum, thresholds, expiry, seed, beginning of the event. A record counted before
+# changes nothing (0); one of a call given up as dead counts. Returns 1, or 2 where what was said was left out.
 SETTLE = Script(
     _COMMON
     + """
@@ -102,7 +103,7 @@ local before = redis.call('SET', mark, '1', 'EX', 3600, 'GET')
 if before == '1' then return 0 end
 if ARGV[7] == '1' then give_back(ARGV[1], false) end
 for which = 6, #KEYS do
-    local at = 7 + (which - 6) * 6
+    local at = 9 + (which - 6) * 6
     local maximum = tonumber(ARGV[at + 2])
     count(KEYS[which], ARGV[at + 5], ARGV[at + 4])
     local used = redis.call('HINCRBY', KEYS[which], 'used', ARGV[at + 1])
@@ -120,7 +121,16 @@ redis.call('HINCRBY', day, 'promptTokens', ARGV[3])
 redis.call('HINCRBY', day, 'completionTokens', ARGV[4])
 redis.call('HINCRBY', day, 'costMicroUsd', ARGV[5])
 redis.call('EXPIRE', day, ARGV[6])
-redis.call('XADD', pending, '*', 'r', ARGV[2])
+if ARGV[8] == '' then
+    redis.call('XADD', pending, '*', 'r', ARGV[2])
+    return 1
+end
+-- Records must not be lost, however many wait; what was said would fill the memory.
+if redis.call('XLEN', pending) >= tonumber(ARGV[9]) then
+    redis.call('XADD', pending, '*', 'r', ARGV[2])
+    return 2
+end
+redis.call('XADD', pending, '*', 'r', ARGV[2], 'c', ARGV[8])
 return 1
 """
 )

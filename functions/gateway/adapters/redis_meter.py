@@ -1,6 +1,7 @@
 """Holds and counts what calls use in Redis, in one script each, and keeps records on disk while Redis is away."""
 
 import asyncio
+import binascii
 import logging
 from collections.abc import Sequence
 from functools import lru_cache
@@ -24,9 +25,15 @@ _KEEP_SECONDS = 40 * 86_400
 _COUNTER_SECONDS = 3_600
 _RENEWALS_PER_LEASE = 3
 _MOST_RENEWED = 1_000
+_MOST_WITH_CONTENT = 10_000
+# In a spooled line, between a record and what was said; JSON has none.
+_TAB = b"\t"
 
 REFUSALS = Counter("dcoder_quota_refusals_total", "Times a limit had not enough left.", ["metric", "window"])
 EXPIRED = Counter("dcoder_quota_expired_total", "Reservations whose process died.")
+CONTENT_LOST = Counter(
+    "dcoder_llm_content_dropped_total", "Calls counted without what was said in them, because too much waited already."
+)
 _logger = logging.getLogger(__name__)
 
 
@@ -37,15 +44,23 @@ class RedisMeter:
         directory: asked for the limits that a record kept on disk counts against.
         lease_seconds: a reservation that is not renewed for so long is given back. It is renewed for as long as the
             call lasts and this process lives.
+        most_with_content: entries that wait for the relay, from which on what was said is no longer kept beside them.
     """
 
     def __init__(
-        self, link: RedisLink, spool: Spool, directory: LimitDirectory, *, lease_seconds: float = 60.0
+        self,
+        link: RedisLink,
+        spool: Spool,
+        directory: LimitDirectory,
+        *,
+        lease_seconds: float = 60.0,
+        most_with_content: int = _MOST_WITH_CONTENT,
     ) -> None:
         self._link = link
         self._spool = spool
         self._directory = directory
         self._lease = lease_seconds
+        self._most_with_content = most_with_content
         self._held: dict[str, None] = {}
 
     async def reserve(
@@ -86,14 +101,17 @@ class RedisMeter:
         except (RedisAway, RedisRefused) as error:
             _logger.info("a reservation is left to expire", extra={"reason": str(error)})
 
-    async def settle(self, record: UsageRecord, limits: Sequence[Limit], *, held: bool) -> None:
+    async def settle(self, record: UsageRecord, limits: Sequence[Limit], *, held: bool, content: bytes = b"") -> None:
         """Count one call: in Redis, or on disk until Redis is back."""
         line = record.model_dump_json(by_alias=True).encode()
         try:
-            await self._count(record, line, additions(limits, record), held=held)
+            await self._count(record, line, additions(limits, record), held=held, content=content)
         except (RedisAway, RedisRefused) as error:
             _logger.warning("usage goes to the spool", extra={"reason": str(error)})
-            await self._spool.append(line)
+            if content and self._spool.is_long:
+                CONTENT_LOST.inc()
+                content = b""
+            await self._spool.append(line + _TAB + binascii.b2a_base64(content, newline=False) if content else line)
 
     async def replay(self, line: bytes) -> None:
         """Count a spooled record.
@@ -102,9 +120,10 @@ class RedisMeter:
             RedisAway: Redis is still away.
             DependencyUnavailable: the tenant's limits cannot be read.
         """
-        record = UsageRecord.model_validate_json(line)
+        line, _, encoded = line.partition(_TAB)
+        record, content = UsageRecord.model_validate_json(line), binascii.a2b_base64(encoded)
         limits = (await self._directory.limits(record.tenant_id)).applying(Subjects.of(record))
-        await self._count(record, line, additions(limits, record), held=True)
+        await self._count(record, line, additions(limits, record), held=True, content=content)
 
     async def keep(self) -> None:
         """Renew what is held for calls that last, and give back what dead processes held. Runs until cancelled."""
@@ -123,15 +142,18 @@ class RedisMeter:
     def _lease_ms(self) -> int:
         return round(self._lease * 1000)
 
-    async def _count(self, record: UsageRecord, line: bytes, added: Sequence[Addition], *, held: bool) -> None:
+    async def _count(
+        self, record: UsageRecord, line: bytes, added: Sequence[Addition], *, held: bool, content: bytes
+    ) -> None:
         keys = [*FIRST_KEYS, _day(record), _mark(record)]
         arguments: list[Any] = [record.usage_id, line, record.prompt_tokens, record.completion_tokens]
-        arguments += [record.cost_micro_usd, _KEEP_SECONDS, int(held)]
+        arguments += [record.cost_micro_usd, _KEEP_SECONDS, int(held), content, self._most_with_content]
         for limit, span, amount in added:
             counter = _counter(limit, span)
             keys.append(counter.key)
             arguments += [amount, limit.maximum, counter.thresholds, counter.expires, counter.seed, counter.event]
-        await SETTLE.run(self._link, keys, arguments)
+        if await SETTLE.run(self._link, keys, arguments) == 2:
+            CONTENT_LOST.inc()
         self._held.pop(record.usage_id, None)
 
 

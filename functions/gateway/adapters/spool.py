@@ -8,6 +8,7 @@ from pathlib import Path
 
 _logger = logging.getLogger(__name__)
 _CHECK_SECONDS = 1.0
+_LONG_BYTES = 64 * 1024 * 1024
 
 
 class Spool:
@@ -21,11 +22,17 @@ class Spool:
         self._folder = folder
         self._file = folder / f"usage-{os.getpid()}.ndjson"
         self._lock = asyncio.Lock()
+        self._bytes = 0
+
+    @property
+    def is_long(self) -> bool:
+        """Whether so much waits that only what must not be lost should be added."""
+        return self._bytes > _LONG_BYTES
 
     async def append(self, line: bytes) -> None:
         """Keep a line; it is on the disk when this returns."""
         async with self._lock:
-            await asyncio.to_thread(_append, self._file, line)
+            self._bytes = await asyncio.to_thread(_append, self._file, line)
 
     async def replay_for_ever(self, replay: Callable[[bytes], Awaitable[None]]) -> None:
         """Offer what is kept to `replay` again and again until it takes it. Runs until cancelled."""
@@ -51,6 +58,7 @@ class Spool:
         if self._file.exists():
             async with self._lock:
                 taken += await self._replay_file(self._file, replay)
+                self._bytes = 0
         return taken
 
     def _abandoned(self) -> list[Path]:
@@ -73,12 +81,14 @@ class Spool:
         return len(lines)
 
 
-def _append(path: Path, line: bytes) -> None:
+def _append(path: Path, line: bytes) -> int:
+    """Returns the file's size afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         file.write(line + b"\n")
         file.flush()
         os.fsync(file.fileno())
+        return file.tell()
 
 
 def _rewrite(path: Path, lines: list[bytes]) -> None:

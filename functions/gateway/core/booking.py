@@ -24,6 +24,7 @@ class Booking:
         started: the same moment on the clock that measures time spent.
         limits: those that apply.
         is_held: something is held of hard limits, to be given back or settled.
+        shortened_by: tokens that compression took from the prompt.
     """
 
     caller: Caller
@@ -35,6 +36,7 @@ class Booking:
     started: float = field(default_factory=time.perf_counter)
     limits: tuple[Limit, ...] = ()
     is_held: bool = False
+    shortened_by: int = 0
 
     @property
     def subjects(self) -> Subjects:
@@ -74,6 +76,7 @@ class Booking:
             "request_id": caller.request_id,
             "latency_ms": 0 if status == "expired" else round((time.perf_counter() - self.started) * 1000),
             "estimated": usage.estimated,
+            "compression_saved_tokens": self.shortened_by if cached == "miss" and status != "expired" else 0,
             "internal": self.internal,
         }
         # Not validated: all of it is ours, and validation takes a third of what it costs to count a call.

@@ -7,107 +7,28 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from functions.gateway.core.admission import Admission
 from functions.gateway.core.booking import Booking
+from functions.gateway.core.call import Answer, Call, StreamedAnswer
 from functions.gateway.core.dialects import Dialect, Passage, understanding
 from functions.gateway.core.errors import ProviderRejected, QuotaExceeded
 from functions.gateway.core.fingerprint import cache_key, may_store
-from functions.gateway.core.live_stream import LiveStream, Status, estimate
+from functions.gateway.core.live_stream import LiveStream, Status
 from functions.gateway.core.models import (
     CacheControl,
     CachedAnswer,
-    CacheKey,
-    CacheState,
     Caller,
     Json,
-    QuestionVector,
     Target,
     Usage,
 )
-from functions.gateway.core.needs import limited
-from functions.gateway.core.ports import ChatWire, NativeWire, ProviderDirectory
+from functions.gateway.core.needs import estimated, limited
+from functions.gateway.core.ports import ChatWire, Contents, NativeWire, ProviderDirectory
 from functions.gateway.core.routing import resolved
 from functions.gateway.core.semantic_cache import SemanticCache
-from functions.gateway.core.streaming import Assembler, chunks_of, usage_object
+from functions.gateway.core.shortening import Compressor, shortened
+from functions.gateway.core.streaming import Assembler, chunks_of, usage_object, written_in
 from functions.gateway.core.usage import UsageBook
-
-
-@dataclass(slots=True)
-class Call:
-    """One call on its way, with what was found out about it.
-
-    Attributes:
-        body: the chat that is asked for.
-        passage: how it was asked for in another format; None when in this one.
-        most_tokens: what the answer was limited to for the sake of a quota; None when it was not.
-        provider_seconds: time spent waiting for providers; the rest is ours.
-        may_wait: it can have the answer of another process, which is whole.
-        is_leading: other processes wait for its answer.
-        vector: the question's embedding, maybe still under way.
-        compared: an answer that was there, kept back to be compared with the provider's.
-        cached: the answer that was given.
-    """
-
-    booking: Booking
-    body: Json
-    key: CacheKey | None
-    control: CacheControl
-    passage: Passage | None = None
-    most_tokens: int | None = None
-    provider_seconds: float = 0.0
-    may_wait: bool = False
-    is_leading: bool = False
-    vector: "asyncio.Future[QuestionVector | None] | None" = None
-    compared: CachedAnswer | None = None
-    cached: CachedAnswer | None = None
-
-    @property
-    def caller(self) -> Caller:
-        """On whose behalf."""
-        return self.booking.caller
-
-    @property
-    def target(self) -> Target:
-        """Where it goes."""
-        return self.booking.target
-
-    @property
-    def state(self) -> CacheState:
-        """How the cache served it."""
-        return "miss" if self.cached is None else self.cached.state
-
-    @property
-    def cache_id(self) -> str:
-        """Names the answer in the tenant's cache, where it comes from there or may be kept there; else empty."""
-        if self.cached is not None and self.cached.entry_id:
-            return self.cached.entry_id
-        return self.key.exact if self.key is not None and self.control.may_store else ""
-
-    def overhead_ms(self) -> float:
-        """Milliseconds since the start that no provider was waited for."""
-        return max(0.0, (time.perf_counter() - self.booking.started - self.provider_seconds) * 1000)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer, in the format of its request, and how it came about."""
-
-    call: Call
-    body: Json
-
-
-@dataclass(frozen=True, slots=True)
-class StreamedAnswer:
-    """An answer in chunks, or in its format's events, and how it came about.
-
-    `close` must be called when nobody reads any more.
-    """
-
-    call: Call
-    chunks: AsyncIterator[Json]
-    close: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +60,8 @@ class Completions:
         *,
         admission: Admission,
         usage: UsageBook,
+        contents: Contents,
+        compressor: Compressor,
         spawn: Callable[[Coroutine[Any, Any, None], str], None],
         natives: Mapping[tuple[str, str], NativeWire],
     ) -> None:
@@ -148,6 +71,8 @@ class Completions:
         self._cache = cache
         self._admission = admission
         self._usage = usage
+        self._contents = contents
+        self._compressor = compressor
         self._spawn = spawn
         self._flights: dict[_Flight, asyncio.Future[_Told]] = {}
         self._streams: dict[_Flight, asyncio.Future[LiveStream | CachedAnswer | None]] = {}
@@ -220,6 +145,7 @@ class Completions:
             if cached is not None:
                 await self._serve_cached(call, cached)
                 return cached
+            await self._shorten(call)
         live = LiveStream(
             open_stream,
             _reading(call),
@@ -262,6 +188,7 @@ class Completions:
         target = await resolved(caller, body, self._directory)
         caller.ensure_may_call(target)
         booking = Booking(caller, target)
+        self._contents.expect(booking)
         await self._admission.book(booking)
         passage = None if dialect is None else Passage.of(dialect, target, self._natives)
         may_share = passage is None or passage.may_share
@@ -269,7 +196,9 @@ class Completions:
         chat = body if passage is None else passage.chat
         warmest = caller.settings.cache_max_temperature
         key = cache_key(caller.tenant_id, target, chat, max_temperature=warmest) if caching else None
-        return Call(booking, chat, key, control, passage)
+        # What goes to the provider in another format goes as it came.
+        is_settled = caller.compression == "off" or (passage is not None and passage.wire is not None)
+        return Call(booking, chat, key, control, passage, is_settled=is_settled)
 
     def _opening(self, call: Call) -> Callable[[], AbstractAsyncContextManager[AsyncIterator[Json]]]:
         """What asks the provider for a stream, later."""
@@ -314,7 +243,19 @@ class Completions:
             self._cache.let_others(call)
             raise
 
+    async def _shorten(self, call: Call) -> None:
+        """Compress the prompt, once. The cache goes by the prompt as it was: the question is the same."""
+        if call.is_settled:
+            return
+        call.is_settled = True
+        body, told = await shortened(self._compressor, call.body, call.caller.compression, call.target.model)
+        if told is not None:
+            call.shortening, call.booking.shortened_by = told, told.saved
+        if body is not call.body:
+            call.written, call.body = call.body, body
+
     async def _admit(self, call: Call, *, patient: bool = True) -> None:
+        await self._shorten(call)
         call.most_tokens = await self._admission.for_chat(call.booking, call.body, patient=patient)
 
     async def _admit_and_find(self, call: Call) -> CachedAnswer | None:
@@ -324,6 +265,14 @@ class Completions:
         if call.key is None or not call.control.may_read:
             await self._admit(call)
             return None
+        if not call.is_settled:
+            # Work for nothing where the answer is known.
+            found = await self._cache.find_exact(call)
+            if found is not None:
+                await self._admission.for_request(call.booking)
+                return found
+            await self._admit(call)
+            return await self._cache.find_similar(call)
         # Both are on their way to Redis before either is waited for: one round trip.
         looking = asyncio.ensure_future(self._cache.find_exact(call))
         refusal: QuotaExceeded | None = None
@@ -347,12 +296,15 @@ class Completions:
 
     async def _ask(self, call: Call) -> _Told:
         with self._admission.holding(call.booking):
+            await self._shorten(call)
             waited = time.perf_counter()
             told = await self._told(call)
             call.provider_seconds += time.perf_counter() - waited
             completion = told.completion
-            usage = Usage.of(completion.get("usage")) or estimate(_characters(call.body), len(orjson.dumps(completion)))
-            await self._usage.record(call.booking, usage)
+            usage = Usage.of(completion.get("usage"))
+            if usage is None:
+                usage = await estimated(call.target, call.body, written_in(completion))
+            await self._usage.record(call.booking, usage, said=call.said(completion))
         self._keep(call, completion)
         return told
 
@@ -372,12 +324,12 @@ class Completions:
         call.most_tokens = None
         self._cache.served(call, cached)
         saved = Usage.of(cached.completion.get("usage")) or Usage()
-        await self._usage.record_cached(call.booking, cached.state, saved)
+        await self._usage.record_cached(call.booking, cached.state, saved, said=call.said(cached.completion))
         return _Told(cached.completion)
 
     async def _settle(self, call: Call, assembler: Assembler, status: Status) -> None:
-        usage = assembler.usage or estimate(_characters(call.body), assembler.text_length)
-        await self._usage.record(call.booking, usage, status=status)
+        usage = assembler.usage or await estimated(call.target, call.body, assembler.written())
+        await self._usage.record(call.booking, usage, status=status, said=call.said(assembler.said()))
         completion = assembler.completion()
         if status != "error" and completion is not None and assembler.usage is not None:
             self._keep(call, completion)
@@ -441,10 +393,6 @@ def _sent(call: Call) -> Json:
     body = {name: value for name, value in call.body.items() if name not in {"stream", "stream_options"}}
     body["model"] = call.target.model
     return body if call.most_tokens is None else limited(call.target, body, call.most_tokens)
-
-
-def _characters(body: Json) -> int:
-    return sum(len(str(message.get("content") or "")) for message in body["messages"])
 
 
 async def _each(chunks: Any) -> AsyncIterator[Json]:

@@ -11,6 +11,7 @@ from functions.gateway.core.admission import Admission
 from functions.gateway.core.booking import Booking
 from functions.gateway.core.errors import ProviderBadResponse, ProviderRejected
 from functions.gateway.core.models import Caller, Json, Provider, QuestionVector, Target, Usage
+from functions.gateway.core.needs import estimated_input
 from functions.gateway.core.ports import ChatWire, ProviderDirectory
 from functions.gateway.core.routing import resolved
 from functions.gateway.core.usage import UsageBook
@@ -109,7 +110,7 @@ class Embedder:
             seconds = time.perf_counter() - started
             failures = [answer for answer in answers if isinstance(answer, BaseException)]
             whole = [answer for answer in answers if not isinstance(answer, BaseException)]
-            usages = [_usage(batch, answer) for batch, answer in zip(batches, answers, strict=True)]
+            usages = [await _usage(target, batch, answer) for batch, answer in zip(batches, answers, strict=True)]
             if whole:
                 # What was answered is billed, whatever became of the rest.
                 await self._usage.record(booking, _sum(usages), status="error" if failures else "ok")
@@ -136,10 +137,10 @@ def _batches(given: Any, most: int) -> list[Any]:
     return [given[at : at + most] for at in range(0, len(given), most)]
 
 
-def _usage(batch: Json, answer: Json | BaseException) -> Usage:
+async def _usage(target: Target, batch: Json, answer: Json | BaseException) -> Usage:
     if isinstance(answer, BaseException):
         return Usage()
-    return Usage.of(answer.get("usage")) or Usage(-(-len(str(batch["input"])) // 4), 0, estimated=True)
+    return Usage.of(answer.get("usage")) or await estimated_input(target, batch["input"])
 
 
 def _sum(usages: Sequence[Usage]) -> Usage:

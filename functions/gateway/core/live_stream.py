@@ -139,8 +139,3 @@ class LiveStream:
             self._say(error)
         else:
             self._accepted.set_exception(error)
-
-
-def estimate(prompt_characters: int, completion_characters: int) -> Usage:
-    """Tokens when the provider did not say: four characters each, as OpenAI's help page has it for English."""
-    return Usage(-(-prompt_characters // 4), -(-completion_characters // 4), estimated=True)

@@ -45,6 +45,8 @@ class Caller:
     Attributes:
         models: the models that the credential may call, as `provider/model` or `model`; empty for all.
         authorise: asks the tenant's policies about a model, named `provider/model`; raises Forbidden.
+        examined: guardrails look at what is said in the tenant's calls.
+        compression: how far this call's prompt is compressed.
     """
 
     tenant_id: str
@@ -55,6 +57,8 @@ class Caller:
     groups: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
     authorise: Callable[[str], None] | None = field(default=None, repr=False)
+    examined: bool = True
+    compression: Literal["off", "light", "full"] = "off"
 
     def may_call(self, target: Target) -> bool:
         """Whether the credential is good for a provider's model, and the policies allow it."""

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from functions.gateway.core.models import Json, Target
+from functions.gateway.core.models import Json, Target, Usage
 from functions.gateway.core.ports import Prices
 from functions.gateway.core.quota import Need
 from functions.gateway.core.tokens import tokenizer_of
@@ -48,11 +48,28 @@ async def chat_need(target: Target, body: Json, prices: Prices, default_completi
 
 async def input_need(target: Target, given: Any, prices: Prices, *, internal: bool) -> Need:
     """What the embedding of texts, or of token ids, may use."""
-    parts = given if isinstance(given, list) else [given]
-    tokens = sum(len(part) if isinstance(part, list) else 1 for part in parts if not isinstance(part, str))
-    tokens += await _count(target, [part for part in parts if isinstance(part, str)])
+    texts, tokens = _input(given)
+    tokens += await _count(target, texts)
     into, _ = prices.nano_usd(target.provider.kind, target.model)
     return Need(requests=int(not internal), tokens=tokens, nano_usd=tokens * into)
+
+
+async def estimated(target: Target, body: Json, written: list[str]) -> Usage:
+    """What a call has used that the provider gave no figures of: its texts by the model's own tokenizer.
+
+    Args:
+        written: all that the model wrote.
+    """
+    texts, attachments = _contents(body)
+    prompt = await _tokens(target, texts)
+    prompt += _PER_MESSAGE * len(body["messages"]) + _PER_REPLY + _PER_ATTACHMENT * attachments
+    return Usage(prompt, await _tokens(target, written), estimated=True)
+
+
+async def estimated_input(target: Target, given: Any) -> Usage:
+    """What the embedding of texts, or of token ids, has used where the provider gave no figures."""
+    texts, tokens = _input(given)
+    return Usage(tokens + await _tokens(target, texts), 0, estimated=True)
 
 
 def limited(target: Target, body: Json, completion: int) -> Json:
@@ -70,17 +87,26 @@ async def prompt_tokens(target: Target, body: Json) -> int:
 
 async def _prompt(target: Target, body: Json, *, cautious: bool) -> int:
     texts, attachments = _contents(body)
-    counted = await _count(target, texts, cautious=cautious)
+    counted = await (_count(target, texts) if cautious else _tokens(target, texts))
     return counted + _PER_MESSAGE * len(body["messages"]) + _PER_REPLY + _PER_ATTACHMENT * attachments
 
 
-async def _count(target: Target, texts: list[str], *, cautious: bool = True) -> int:
+def _input(given: Any) -> tuple[list[str], int]:
+    """The texts of an embedding's input, and how many tokens are given as ids."""
+    parts = given if isinstance(given, list) else [given]
+    ids = sum(len(part) if isinstance(part, list) else 1 for part in parts if not isinstance(part, str))
+    return [part for part in parts if isinstance(part, str)], ids
+
+
+async def _tokens(target: Target, texts: list[str]) -> int:
     text = "\n".join(texts)
     tokenizer = tokenizer_of(target.model)
-    counted = await asyncio.to_thread(tokenizer.count, text) if len(text) > _LONG else tokenizer.count(text)
-    if not cautious:
-        return counted
-    if tokenizer.exact and urlsplit(target.provider.base_url).hostname == "api.openai.com":
+    return await asyncio.to_thread(tokenizer.count, text) if len(text) > _LONG else tokenizer.count(text)
+
+
+async def _count(target: Target, texts: list[str]) -> int:
+    counted = await _tokens(target, texts)
+    if tokenizer_of(target.model).exact and urlsplit(target.provider.base_url).hostname == "api.openai.com":
         return counted
     # Somebody else's vocabulary: half as much again is more than any was seen to differ.
     return counted + (counted + 1) // 2

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from functions.gateway.core.booking import Booking
 from functions.gateway.core.models import (
     CacheControl,
     CachedAnswer,
@@ -114,13 +115,26 @@ class AnswerCache(Protocol):
 class Meter(Protocol):
     """Records what was used. Never loses a record it accepted, and never raises for it."""
 
-    async def settle(self, record: UsageRecord, limits: Sequence[Limit], *, held: bool) -> None:
+    async def settle(self, record: UsageRecord, limits: Sequence[Limit], *, held: bool, content: bytes = b"") -> None:
         """Count one call, once by its usage id.
 
         Args:
             limits: those that it counts against.
             held: whether something is held for it, which ends with this.
+            content: what was said in it, sealed; kept beside the record for the event that tells of the call.
         """
+        ...
+
+
+class Contents(Protocol):
+    """Seals what was said in calls for those who examine it. Never raises, and nobody waits for it."""
+
+    def expect(self, booking: Booking) -> None:
+        """A call has begun whose content will have to be sealed when it ends."""
+        ...
+
+    async def sealed(self, booking: Booking, body: Json, completion: Json | None) -> bytes:
+        """The call's content; empty where the tenant has nothing examined, or it cannot be had."""
         ...
 
 

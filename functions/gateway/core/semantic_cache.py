@@ -18,7 +18,7 @@ from functions.kit.errors import DcoderError
 from functions.kit.settings import TenantSettings
 
 if TYPE_CHECKING:
-    from functions.gateway.core.completions import Call
+    from functions.gateway.core.call import Call
 
 _logger = logging.getLogger(__name__)
 _LOOK_AGAIN_SECONDS = 0.05

@@ -9,6 +9,7 @@ from functions.gateway.core.models import Json, Usage
 
 _PIECE = re.compile(r"\S+\s*|\s+")
 _WORDS_PER_CHUNK = 4
+_WRITTEN = ("reasoning_content", "reasoning", "refusal")
 
 
 class Assembler:
@@ -19,12 +20,26 @@ class Assembler:
         self._head: Json = {}
         self._choices: dict[int, Json] = {}
         self._parts: dict[int, list[str]] = {}
+        self._calls: dict[tuple[int, int], tuple[list[str], list[str]]] = {}
+        self._others: list[str] = []
         self._plain = True
 
-    @property
-    def text_length(self) -> int:
-        """Characters of content seen so far."""
-        return sum(len(part) for parts in self._parts.values() for part in parts)
+    def written(self) -> list[str]:
+        """All that the model has written so far: answers, names and arguments of tool calls, thoughts, refusals."""
+        calls = [piece for name, arguments in self._calls.values() for piece in (*name, *arguments)]
+        return [*("".join(parts) for parts in self._parts.values()), "".join(calls), "".join(self._others)]
+
+    def said(self) -> Json:
+        """The answer as far as it came, for whoever reads it; unlike `completion`, of any stream."""
+        choices = []
+        for index, parts in sorted(self._parts.items()):
+            calls = [
+                {"function": {"name": "".join(name), "arguments": "".join(arguments)}}
+                for (choice, _), (name, arguments) in sorted(self._calls.items())
+                if choice == index
+            ]
+            choices.append({"message": {"content": "".join(parts), "tool_calls": calls}})
+        return {"choices": choices}
 
     def add(self, chunk: Json) -> None:
         """Take in the next chunk."""
@@ -58,9 +73,30 @@ class Assembler:
             parts.append(delta["content"])
         if choice.get("finish_reason"):
             whole["finish_reason"] = choice["finish_reason"]
-        # Tool calls, refusals, reasoning and log probabilities are passed on but not put together.
+        # Tool calls, refusals, reasoning and log probabilities are passed on but make no completion to keep.
         if any(delta.get(name) for name in delta.keys() - {"role", "content"}) or choice.get("logprobs"):
             self._plain = False
+            self._add_others(index, delta)
+
+    def _add_others(self, index: int, delta: Json) -> None:
+        self._others += [delta[name] for name in _WRITTEN if isinstance(delta.get(name), str)]
+        for call in delta.get("tool_calls") or ():
+            function = call.get("function") or {}
+            name, arguments = self._calls.setdefault((index, call.get("index", 0)), ([], []))
+            name.append(str(function.get("name") or ""))
+            arguments.append(str(function.get("arguments") or ""))
+
+
+def written_in(completion: Json) -> list[str]:
+    """All that the model has written in a whole completion: as `Assembler.written` of a stream."""
+    texts: list[str] = []
+    for choice in completion.get("choices") or ():
+        message = choice.get("message") or {}
+        texts += [message[name] for name in ("content", *_WRITTEN) if isinstance(message.get(name), str)]
+        for call in message.get("tool_calls") or ():
+            function = call.get("function") or {}
+            texts += [str(function.get(name) or "") for name in ("name", "arguments")]
+    return texts
 
 
 def usage_object(usage: Usage) -> Json:

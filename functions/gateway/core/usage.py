@@ -1,11 +1,20 @@
 """Counts what was used, in tokens and millionths of a dollar."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from functions.gateway.core.booking import Booking, Status
-from functions.gateway.core.models import CacheState, Usage
-from functions.gateway.core.ports import Meter, Prices
+from functions.gateway.core.models import CacheState, Json, Usage
+from functions.gateway.core.ports import Contents, Meter, Prices
 from functions.gateway.core.quota import Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was said in a call: the request as its caller wrote it, and the answer as far as there is one."""
+
+    body: Json
+    completion: Json | None
 
 
 class UsageBook:
@@ -15,25 +24,31 @@ class UsageBook:
         freed: told of limits of which a call that has ended held more than it used.
     """
 
-    def __init__(self, meter: Meter, prices: Prices, freed: Callable[[Iterable[Limit]], None]) -> None:
+    def __init__(
+        self, meter: Meter, prices: Prices, freed: Callable[[Iterable[Limit]], None], contents: Contents
+    ) -> None:
         self._meter = meter
         self._prices = prices
         self._freed = freed
+        self._contents = contents
 
-    async def record(self, booking: Booking, usage: Usage, *, status: Status = "ok") -> None:
+    async def record(self, booking: Booking, usage: Usage, *, status: Status = "ok", said: Said | None = None) -> None:
         """Count a call that a provider answered."""
         target = booking.target
         cost = self._prices.cost_micro_usd(target.provider.kind, target.model, usage)
-        await self._settle(booking, usage, status=status, cost=cost)
+        await self._settle(booking, usage, said, status=status, cost=cost)
 
-    async def record_cached(self, booking: Booking, state: CacheState, saved: Usage) -> None:
+    async def record_cached(
+        self, booking: Booking, state: CacheState, saved: Usage, *, said: Said | None = None
+    ) -> None:
         """Count a call that the cache answered: no tokens, no cost, and what it saved."""
-        await self._settle(booking, Usage(), state=state, saved=saved)
+        await self._settle(booking, Usage(), said, state=state, saved=saved)
 
     async def _settle(
         self,
         booking: Booking,
         usage: Usage,
+        said: Said | None,
         *,
         status: Status = "ok",
         state: CacheState = "miss",
@@ -50,6 +65,7 @@ class UsageBook:
             cost_micro_usd=cost,
         )
         held, booking.is_held = booking.is_held, False
-        await self._meter.settle(record, booking.limits, held=held)
+        content = await self._contents.sealed(booking, said.body, said.completion) if said else b""
+        await self._meter.settle(record, booking.limits, held=held, content=content)
         if held:
             self._freed(booking.limits)

@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from functions.guardrails.core.errors import DetectorUnavailable
 from functions.guardrails.core.excerpts import excerpt
@@ -24,11 +24,13 @@ class Limits:
         most_characters: read per call, the latest parts first.
         most_findings: reported per call, the gravest first.
         timeout_seconds: how long each detector may take.
+        least_scores: certainty that a detector's matches need, by its name; any where it has none.
     """
 
     most_characters: int = 400_000
     most_findings: int = 50
     timeout_seconds: float = 20.0
+    least_scores: Mapping[str, float] = field(default_factory=dict)
 
 
 class Detection:
@@ -48,7 +50,7 @@ class Detection:
         read, unread = _within(parts, self._limits.most_characters)
         answers = await asyncio.gather(*(self._ask(detector, read) for detector in self._detectors))
         matches = [match for answer in answers if answer is not None for match in answer]
-        findings = _findings(read, matches)
+        findings = [finding for finding in _findings(read, matches) if self._is_certain(finding)]
         kept = tuple(findings[: self._limits.most_findings])
         return Examination(
             findings=kept,
@@ -59,6 +61,10 @@ class Detection:
             dropped=len(findings) - len(kept),
             unread_characters=unread,
         )
+
+    def _is_certain(self, finding: Finding) -> bool:
+        # Only here: what is too uncertain to be reported is certain enough not to be quoted.
+        return finding.score >= self._limits.least_scores.get(finding.detector, 0.0)
 
     async def _ask(self, detector: Detector, parts: Sequence[Part]) -> list[Match] | None:
         """What a detector says, or None when it gave no answer."""

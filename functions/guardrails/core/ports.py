@@ -1,9 +1,16 @@
 """What guardrails need from the outside."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
 
 from functions.guardrails.core.models import Decision, Finding, Match, Part
+from functions.guardrails.core.settings import GuardrailSettings
+from functions.kit.subjects import GuardrailAlerted, GuardrailFinding
+
+if TYPE_CHECKING:
+    from functions.guardrails.core.findings import FindingFilter
 
 
 class Detector(Protocol):
@@ -56,3 +63,60 @@ class Policy(Protocol):
 
 Complete = Callable[[str, list[dict[str, Any]]], Awaitable[str]]
 """Asks a chat model: model name and OpenAI-style messages in, the answer's text out. Made per tenant, with its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFinding:
+    """A finding, and the call that it was made in."""
+
+    id: str
+    usage_id: str
+    at: datetime
+    request_id: str
+    api_key_id: str | None
+    user_id: str | None
+    provider: str
+    model: str
+    finding: GuardrailFinding
+
+
+class Findings(Protocol):
+    """What was found, kept for a while."""
+
+    async def add(self, alerts: Sequence[GuardrailAlerted]) -> Sequence[str]:
+        """Store the findings of calls; returns the usage ids of those that were not stored before."""
+        ...
+
+    async def page(
+        self, tenant_id: str, wanted: "FindingFilter", limit: int, after: tuple[datetime, str] | None
+    ) -> Sequence[StoredFinding]:
+        """At most `limit`, newest first, beyond the position `after`."""
+        ...
+
+
+class SettingsStore(Protocol):
+    """The tenants' guardrail settings."""
+
+    async def of_tenant(self, tenant_id: str) -> GuardrailSettings:
+        """The tenant's own, or the defaults.
+
+        Raises:
+            DependencyUnavailable: the database is away.
+        """
+        ...
+
+    async def put(self, tenant_id: str, settings: GuardrailSettings) -> None:
+        """Store them, within the unit of work."""
+        ...
+
+
+class Alerts(Protocol):
+    """Says, if and only if the unit of work commits, what others want to know."""
+
+    def raise_alert(self, alert: GuardrailAlerted) -> None:
+        """Something was found in a call."""
+        ...
+
+    def say_changed(self, tenant_id: str) -> None:
+        """A tenant's settings have changed."""
+        ...

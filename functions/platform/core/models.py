@@ -211,6 +211,7 @@ class UsageTotal:
             stands for calls that have none: those of no user, say.
         requests: all calls, cached ones included.
         saved_tokens: what the cached ones would have taken.
+        compression_saved_tokens: what prompts did not take because they were compressed.
     """
 
     start: datetime
@@ -221,6 +222,7 @@ class UsageTotal:
     cached_requests: int
     saved_tokens: int
     cost_micro_usd: int
+    compression_saved_tokens: int = 0
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "UsageTotal":

@@ -91,7 +91,10 @@ def storable(record: UsageRecord, tenant_id: str) -> UsageRecord:
     if record.tenant_id != tenant_id:
         raise InvalidRequest(f"usage {record.usage_id} is another tenant's")
     numbers = (record.prompt_tokens, record.completion_tokens, record.saved_tokens, record.cost_micro_usd)
-    if max(*numbers, record.latency_ms) > _MOST or not _EARLIEST <= _aware(record.at) < _LATEST:
+    if (
+        max(*numbers, record.compression_saved_tokens, record.latency_ms) > _MOST
+        or not _EARLIEST <= _aware(record.at) < _LATEST
+    ):
         raise InvalidRequest(f"usage {record.usage_id} has a number or a time that cannot be")
     if not (_is_uuid(record.usage_id) and _is_uuid(tenant_id)):
         raise InvalidRequest(f"usage {record.usage_id}: not an id")

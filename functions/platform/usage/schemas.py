@@ -36,6 +36,7 @@ class UsageItem(ApiModel):
     completion_tokens: int
     cached_requests: Annotated[int, Field(description="Calls that the cache answered.")]
     saved_tokens: Annotated[int, Field(description="Tokens those would have taken.")]
+    compression_saved_tokens: Annotated[int, Field(description="Tokens that prompts lost to compression.")]
     cost_micro_usd: Annotated[int, Field(description="Millionths of a US dollar.")]
 
     @classmethod
@@ -50,5 +51,6 @@ class UsageItem(ApiModel):
             completion_tokens=total.completion_tokens,
             cached_requests=total.cached_requests,
             saved_tokens=total.saved_tokens,
+            compression_saved_tokens=total.compression_saved_tokens,
             cost_micro_usd=total.cost_micro_usd,
         )

@@ -23,7 +23,7 @@ from stateful.nats.dispatcher.settings import DispatcherSettings
 from stateful.nats.dispatcher.settlement import Settlement
 from stateful.nats.loops import cancel, keep_running
 from stateful.nats.signals import LagWatch, tell
-from stateful.nats.streams import EVENTS
+from stateful.nats.streams import load_declarations, stream_of
 
 _PULL_SECONDS = 30.0
 _LAG_SECONDS = 10.0
@@ -41,6 +41,7 @@ class FunctionConsumer:
 
     def __init__(self, function: Function, bus: Bus, delivery: Delivery, settings: DispatcherSettings) -> None:
         self._function = function
+        self._stream = stream_of(function.subscriptions, load_declarations())
         self._bus = bus
         self._settings = settings
         self._window = Window(min(settings.in_flight, function.concurrency * max(1, function.scale.max)))
@@ -76,7 +77,7 @@ class FunctionConsumer:
         while True:
             _, js = await self._bus.session()
             with suppress(nats.errors.Error, TimeoutError):
-                info = await js.consumer_info(EVENTS, self._function.name)
+                info = await js.consumer_info(self._stream, self._function.name)
                 waiting = (info.num_pending or 0) + (info.num_ack_pending or 0)
                 LAG.labels(self._function.name).set(waiting)
                 await self._judge_lag(waiting)
@@ -104,7 +105,7 @@ class FunctionConsumer:
 
     async def _declare(self, js: JetStreamContext) -> None:
         try:
-            await js.add_consumer(EVENTS, self._config())
+            await js.add_consumer(self._stream, self._config())
         except NotFoundError:
             self._bus.declare_anew()
             raise
@@ -147,7 +148,7 @@ class FunctionConsumer:
             self._answered_at = now
             self._window.ask(wanted)
             await client.publish(
-                f"$JS.API.CONSUMER.MSG.NEXT.{EVENTS}.{self._function.name}",
+                f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._function.name}",
                 b'{"batch":%d,"expires":%d}' % (wanted, int(_PULL_SECONDS * 1e9)),
                 reply=inbox,
             )

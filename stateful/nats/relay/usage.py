@@ -1,6 +1,7 @@
-"""Carries what the gateway settles into a Redis stream to events: `quota.updated`, and `quota.threshold`."""
+"""Carries what the gateway settles into a Redis stream to events: quota.updated, llm.completed, quota.threshold."""
 
 import asyncio
+import binascii
 import logging
 import time
 from collections.abc import Iterator, Mapping
@@ -14,18 +15,17 @@ from redis.exceptions import ResponseError
 
 from functions.kit.clock import rfc3339
 from functions.kit.context import RequestContext, serving
-from functions.kit.events import Event
-from functions.kit.subjects import QuotaThreshold, QuotaUpdated, UsageRecord
+from functions.kit.events import Event, EventData
+from functions.kit.quotas import CONTENT_FIELD, PENDING, RECORD_FIELD, THRESHOLD_FIELD
+from functions.kit.subjects import LlmCall, LlmCompleted, QuotaThreshold, QuotaUpdated, UsageRecord
 from stateful.nats.connection import Publisher
 from stateful.nats.loops import keep_running
 from stateful.nats.relay.metrics import THRESHOLDS, USAGE_PENDING, USAGE_POISON, USAGE_RECORDS, USAGE_SECONDS
 from stateful.nats.relay.settings import RelaySettings
 
-STREAM = "usage:pending"
+STREAM = PENDING
 POISON = "usage:poison"
 GROUP = "relay"
-FIELD = "r"
-THRESHOLD_FIELD = "q"
 SOURCE = "/dcoder/gateway"
 
 _NAMESPACE = UUID("a3f0b1c2-5d1e-5b8e-9c57-6a0d1f3e7b24")
@@ -34,6 +34,7 @@ _POISON_LENGTH = 100_000
 _RECORD_BYTES = 16_384
 # Well below NATS' limit of 1 MiB for a message.
 _EVENT_BYTES = 400_000
+_CONTENT_BYTES = 300_000
 _FORGET_CONSUMER_MILLISECONDS = 3_600_000
 _OWN, _NEW = "0", ">"
 
@@ -47,6 +48,7 @@ class _Entry:
     id: str
     size: int
     record: UsageRecord
+    content: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +171,23 @@ class UsageRelay:
 
     async def _publish(self, entries: list[_Entry]) -> None:
         tenant_id = entries[0].record.tenant_id
-        # The same entries make the same event again, which NATS then drops.
-        event_id = str(uuid5(_NAMESPACE, f"{tenant_id}|{entries[0].id}|{entries[-1].id}|{len(entries)}"))
-        data = QuotaUpdated(tenant_id=tenant_id, records=[entry.record for entry in entries])
-        with serving(self._context):
-            event = Event.of(data, tenant_id=tenant_id, source=SOURCE, event_id=event_id)
-        await self._publisher.publish(event.type, event.to_json(), message_id=event.id)
+        records = QuotaUpdated(tenant_id=tenant_id, records=[entry.record for entry in entries])
+        calls = [_call(entry) for entry in entries if not entry.record.internal]
+        # Records first: should only one of the two get through before a failure, it is the bill.
+        await self._say(records, tenant_id, entries)
+        if calls:
+            await self._say(LlmCompleted(tenant_id=tenant_id, calls=calls), tenant_id, entries)
         USAGE_RECORDS.inc(len(entries))
         now = time.time()
         for entry in entries:
             USAGE_SECONDS.observe(max(0.0, now - int(entry.id.split("-")[0]) / 1000))
+
+    async def _say(self, data: EventData, tenant_id: str, entries: list[_Entry]) -> None:
+        # The same entries make the same event again, which NATS then drops.
+        what = f"{data.subject}|{tenant_id}|{entries[0].id}|{entries[-1].id}|{len(entries)}"
+        with serving(self._context):
+            event = Event.of(data, tenant_id=tenant_id, source=SOURCE, event_id=str(uuid5(_NAMESPACE, what)))
+        await self._publisher.publish(event.type, event.to_json(), message_id=event.id)
 
     async def _tell(self, crossed: QuotaThreshold) -> None:
         what = (crossed.quota_id, rfc3339(crossed.window_start), crossed.limit, crossed.threshold)
@@ -208,13 +217,22 @@ def _parse(entry_id: str, fields: Fields) -> _Entry | _Crossing:
     crossed = fields.get(THRESHOLD_FIELD.encode())
     if crossed is not None:
         return _Crossing(entry_id, QuotaThreshold.model_validate_json(crossed, extra="ignore"))
-    text = fields.get(FIELD.encode())
+    text = fields.get(RECORD_FIELD.encode())
     if text is None:
-        raise ValueError(f"no field {FIELD}")
+        raise ValueError(f"no field {RECORD_FIELD}")
     if len(text) > _RECORD_BYTES:
         raise ValueError(f"{len(text)} bytes are no usage record")
     # A gateway of a newer version may say more than this relay knows.
-    return _Entry(entry_id, len(text), UsageRecord.model_validate_json(text, extra="ignore"))
+    record = UsageRecord.model_validate_json(text, extra="ignore")
+    sealed = fields.get(CONTENT_FIELD.encode(), b"")
+    if not sealed or len(sealed) > _CONTENT_BYTES:
+        return _Entry(entry_id, len(text), record)
+    content = binascii.b2a_base64(sealed, newline=False).decode()
+    return _Entry(entry_id, len(text) + len(content), record, content)
+
+
+def _call(entry: _Entry) -> LlmCall:
+    return LlmCall.model_construct(**dict(entry.record), content=entry.content)
 
 
 def _groups(entries: list[_Entry]) -> Iterator[list[_Entry]]:

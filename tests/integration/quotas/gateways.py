@@ -12,6 +12,8 @@ import redis.asyncio
 from functions.gateway.adapters.redis_link import RedisLink
 from functions.gateway.adapters.redis_meter import RedisMeter
 from functions.gateway.adapters.spool import Spool
+from functions.gateway.core.booking import Booking
+from functions.gateway.core.models import Json
 from functions.gateway.core.quota import Limit, TenantLimits
 from functions.kit.identifiers import new_id
 from functions.kit.quotas import HELD, PENDING, RESERVATIONS
@@ -40,6 +42,16 @@ class Directory:
 
     async def limits(self, tenant_id: str) -> TenantLimits:
         return self.known
+
+
+class Unsaid:
+    """Port `Contents`: nothing is examined."""
+
+    def expect(self, booking: Booking) -> None:
+        pass
+
+    async def sealed(self, booking: Booking, body: Json, completion: Json | None) -> bytes:
+        return b""
 
 
 class Books:

@@ -14,10 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.gateway.adapters.quota_scripts import FIRST_KEYS, RENEW
-from functions.gateway.adapters.redis_link import RedisLink
+from functions.gateway.adapters.redis_link import RedisAway, RedisLink
 from functions.gateway.adapters.redis_meter import RedisMeter
+from functions.gateway.adapters.spool import Spool
 from functions.gateway.core.ports import Granted, Refused
 from functions.gateway.core.quota import Hold, Limit, Need, holds
+from functions.kit.quotas import PENDING
 from functions.kit.subjects import UsageRecord
 from tests.integration.quotas.gateways import NOON, Books, limit, meters, record
 from tests.integration.stateful.nats.servers import Server
@@ -318,3 +320,38 @@ async def test_where_redis_has_lost_the_count_it_goes_on_from_the_mirror(
     answer = await gateway.reserve(record(status="expired"), holds([known], need(5, 20, 1), NOON), 20)
     assert isinstance(answer, Refused)
     assert (answer.used, answer.reserved) == (96, 0)
+
+
+async def test_what_was_said_goes_with_the_record_until_too_much_waits(
+    books: Books, redis_process: Server, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    (gateway,) = await meters(stack, redis_process.port, tmp_path, 1, most_with_content=2)
+    for content in (b"one", b"", b"three"):
+        await gateway.settle(record(), [], held=False, content=content)
+    entries: list[Any] = await books.client.xrange(PENDING)  # type: ignore[assignment]
+    assert [fields.get(b"c") for _, fields in entries] == [b"one", None, None]
+    assert all(b"r" in fields for _, fields in entries)
+
+
+async def test_what_was_said_waits_on_disk_with_its_record(
+    books: Books, redis_process: Server, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    (gateway,) = await meters(stack, redis_process.port, tmp_path, 1)
+    redis_process.kill()
+    said = record()
+    await gateway.settle(said, [], held=False, content=b"\n\t\0 sealed")
+    redis_process.start()
+    spool = gateway._spool
+    assert await _replayed(spool, gateway) == 1
+    entries: list[Any] = await books.client.xrange(PENDING)  # type: ignore[assignment]
+    assert [fields[b"c"] for _, fields in entries] == [b"\n\t\0 sealed"]
+    assert [one["usageId"] for one in await books.told("r")] == [said.usage_id]
+
+
+async def _replayed(spool: Spool, gateway: RedisMeter) -> int:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await spool.replay_once(gateway.replay)
+            except RedisAway:
+                await asyncio.sleep(0.05)

@@ -1,6 +1,7 @@
 """Usage records reach NATS, each at least once and, by its id, exactly once."""
 
 import asyncio
+import base64
 import time
 from pathlib import Path
 
@@ -10,12 +11,12 @@ from nats.js import JetStreamContext
 
 from functions.kit.events import Event
 from functions.kit.identifiers import new_id
-from functions.kit.subjects import QuotaUpdated
+from functions.kit.subjects import LlmCompleted, QuotaUpdated
 from stateful.nats.connection import Bus
 from stateful.nats.loops import cancel
 from stateful.nats.relay.settings import RelaySettings
 from stateful.nats.relay.usage import GROUP, POISON, STREAM, UsageRelay
-from stateful.nats.streams import EVENTS
+from stateful.nats.streams import CALLS, EVENTS
 from tests.integration.stateful.nats.process import Process
 from tests.integration.stateful.nats.receiver import Receiver
 from tests.integration.stateful.nats.running import Running
@@ -58,9 +59,9 @@ def relay(
     return usage, running.task(usage.run())
 
 
-async def published(js: JetStreamContext) -> list[Event]:
-    last = (await js.stream_info(EVENTS)).state.last_seq
-    return [Event.from_json((await js.get_msg(EVENTS, seq)).data or b"") for seq in range(1, last + 1)]
+async def published(js: JetStreamContext, stream: str = EVENTS) -> list[Event]:
+    last = (await js.stream_info(stream)).state.last_seq
+    return [Event.from_json((await js.get_msg(stream, seq)).data or b"") for seq in range(1, last + 1)]
 
 
 async def usage_ids(js: JetStreamContext) -> list[str]:
@@ -95,6 +96,35 @@ async def test_records_are_published_by_tenant(
     assert {(event.type, event.source, event.platform_id) for event in events} == {
         ("quota.updated", "/dcoder/gateway", "dcoder")
     }
+
+
+async def test_calls_are_told_with_what_was_said_in_a_stream_of_their_own(
+    redis_client: "redis.asyncio.Redis", redis_process: Server, bus: Bus, js: JetStreamContext, running: Running
+) -> None:
+    sealed = bytes(range(256)) * 900
+    said, silent, own = record("t1"), record("t2"), record("t1", internal=True, operation="embeddings")
+    await redis_client.xadd(STREAM, {"r": orjson.dumps(said), "c": sealed})
+    await settle(redis_client, silent, own)
+    relay(running, redis_process, bus)
+    await eventually(emptied(redis_client))
+    events = [LlmCompleted.model_validate(event.data) for event in await published(js, CALLS)]
+    told = {call.usage_id: call.content for event in events for call in event.calls}
+    assert told == {said["usageId"]: base64.b64encode(sealed).decode(), silent["usageId"]: None}
+    assert sorted(await usage_ids(js)) == sorted(str(one["usageId"]) for one in (said, silent, own))
+
+
+async def test_long_contents_are_told_in_events_that_nats_takes(
+    redis_client: "redis.asyncio.Redis", redis_process: Server, bus: Bus, js: JetStreamContext, running: Running
+) -> None:
+    for _ in range(12):
+        await redis_client.xadd(STREAM, {"r": orjson.dumps(record()), "c": b"x" * 140_000})
+    await redis_client.xadd(STREAM, {"r": orjson.dumps(record()), "c": b"x" * 1_000_000})
+    relay(running, redis_process, bus)
+    await eventually(emptied(redis_client))
+    events = [LlmCompleted.model_validate(event.data) for event in await published(js, CALLS)]
+    calls = [call for event in events for call in event.calls]
+    assert (len(calls), sum(call.content is None for call in calls)) == (13, 1)
+    assert len(await usage_ids(js)) == 13
 
 
 async def test_a_record_is_published_within_milliseconds(

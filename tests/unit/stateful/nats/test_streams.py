@@ -6,14 +6,14 @@ from pydantic import ValidationError
 from functions.kit.catalogue import load_catalogue
 from functions.kit.subjects import all_subjects
 from stateful.nats.relay.settings import RelaySettings
-from stateful.nats.streams import DEAD_LETTER_PREFIX, DEAD_LETTERS, EVENTS, Declaration, load_declarations
+from stateful.nats.streams import CALLS, DEAD_LETTER_PREFIX, DEAD_LETTERS, EVENTS, Declaration, load_declarations
 
 STREAMS = {declaration.name: declaration for declaration in load_declarations()}
 
 
 def test_every_subject_of_the_platform_is_captured() -> None:
     for kind in all_subjects():
-        assert STREAMS[EVENTS].captures(kind.subject), kind.subject
+        assert sum(STREAMS[name].captures(kind.subject) for name in (EVENTS, CALLS)) == 1, kind.subject
         assert STREAMS[DEAD_LETTERS].captures(f"{DEAD_LETTER_PREFIX}{kind.subject}")
         assert not STREAMS[DEAD_LETTERS].captures(kind.subject)
 
@@ -38,7 +38,7 @@ def test_a_laptop_is_asked_for_less(environment: str) -> None:
 
 
 def test_handled_events_are_remembered_for_as_long_as_they_can_come_again() -> None:
-    longest = sum(declaration.max_age for declaration in STREAMS.values())
+    longest = max(STREAMS[EVENTS].max_age, STREAMS[CALLS].max_age) + STREAMS[DEAD_LETTERS].max_age
     assert RelaySettings().handled_days * 86_400 > longest
 
 

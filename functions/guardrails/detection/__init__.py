@@ -1,0 +1,1 @@
+"""On llm.completed: examine what was said."""

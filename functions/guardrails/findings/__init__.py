@@ -1,0 +1,1 @@
+"""/v1/tenants/{tenantId}/guardrails and what they found."""

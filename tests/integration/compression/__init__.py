@@ -1,0 +1,1 @@
+"""Compression through the edge."""

@@ -1,0 +1,1 @@
+"""Guardrails through the edge."""
