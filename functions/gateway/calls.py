@@ -40,6 +40,7 @@ async def caller_of(request: Request, principal: Principal) -> Caller:
         authorise=lambda model: authorise(principal, "llm:call", tenant_id, Resource(kind="model", name=model)),
         examined=tenant.examined and not _is_examiner(principal),
         compression=level_of(tenant.settings.compression, request.headers.get("x-dcoder-compression")),
+        session_id=request.headers.get("x-dcoder-session-id", "")[:200],
     )
 
 

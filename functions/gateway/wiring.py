@@ -9,6 +9,7 @@ import aiohttp
 import orjson
 
 from functions.gateway.adapters.anthropic_wire import AnthropicWire
+from functions.gateway.adapters.call_telemetry import CallTelemetry
 from functions.gateway.adapters.compression_process import TARGET, CompressionProcess
 from functions.gateway.adapters.google_wire import GoogleWire
 from functions.gateway.adapters.native_wires import MessagesWire, ResponsesWire, TextCompletionsWire
@@ -79,7 +80,7 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
         TARGET, workers=settings.compression_processes, seconds=settings.compression_seconds, waiting=_MOST_PROMPTS
     )
     contents = ContentSealer(runtime.data_keys, runtime.spawn)
-    usage = UsageBook(meter, load_prices(), admission.freed, contents)
+    usage = UsageBook(meter, load_prices(), admission.freed, contents, CallTelemetry(load_prices().family))
     connector = aiohttp.TCPConnector(limit=0, resolver=egress.resolver(), keepalive_timeout=60, ttl_dns_cache=60)
     async with aiohttp.ClientSession(
         connector=connector,

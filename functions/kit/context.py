@@ -3,11 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from functions.kit.errors import DcoderError
 from functions.kit.principal import Principal
+
+
+@dataclass(slots=True)
+class Outside:
+    """Seconds in which a request waited for somebody who is not the platform's, such as a provider."""
+
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,7 @@ class RequestContext:
     principal: Principal | None = None
     suspect: Principal | None = None
     error_body: Callable[[DcoderError], Mapping[str, Any]] | None = None
+    outside: Outside = field(default_factory=Outside, compare=False)
 
     @property
     def tenant_id(self) -> str | None:

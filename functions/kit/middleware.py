@@ -59,10 +59,10 @@ class KitMiddleware:
             server_span(name, headers, _span_attributes(scope)) as traceparent,
             serving(RequestContext(request_id, traceparent, self._platform_id, error_body=self._error_body)),
         ):
-            await self._serve(scope, receive, _Answer(send, request_id), headers)
+            started = time.perf_counter()
+            await self._serve(scope, receive, _Answer(send, request_id, started), headers, started)
 
-    async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer", headers: Headers) -> None:
-        started = time.perf_counter()
+    async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer", headers: Headers, started: float) -> None:
         self._in_flight.inc()
         try:
             await self._guarded(scope, _LimitedBody(receive, self._body_limit, headers), answer)
@@ -114,17 +114,22 @@ def _meters(function: str, route: str, status: int) -> tuple[Counter, Histogram]
 class _Answer:
     """Passes an answer on, labelled, and remembers that it began."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, started: float) -> None:
         self._send = send
         self._request_id = request_id
+        self._started = started
         self.status = 0
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(raw=message.setdefault("headers", []))
+            context = current()
             headers["x-request-id"] = self._request_id
-            headers["x-trace-id"] = current().trace_id
+            headers["x-trace-id"] = context.trace_id
+            if "x-dcoder-overhead-ms" not in headers:
+                overhead = time.perf_counter() - self._started - context.outside.seconds
+                headers["x-dcoder-overhead-ms"] = f"{max(0.0, overhead) * 1000:.2f}"
             message["headers"] = headers.raw
         await self._send(message)
 

@@ -39,7 +39,7 @@ def run(app: Any, *, service: str, host: str = "0.0.0.0", port: int) -> None:  #
     """Serve an app until SIGTERM, then let open requests and streams finish."""
     settings = load_settings()
     configure_logging(settings.log_level)
-    configure_tracing(service, settings.platform_id, settings.otlp_endpoint)
+    configure_tracing(service, settings)
     config = uvicorn.Config(
         app,
         host=host,

@@ -170,6 +170,9 @@ class Settings(BaseSettings):
     llm_guard_token: SecretStr | None = Field(None, description="Its bearer token.")
 
     otlp_endpoint: str = Field("", description="OTLP/HTTP endpoint of the collector; empty sends no traces.")
+    langfuse_url: str = Field("", description="Address of Langfuse, told of every LLM call; empty tells nobody.")
+    langfuse_public_key: str = Field("", description="Public key (`pk-lf-…`) of the project in Langfuse.")
+    langfuse_secret_key: SecretStr | None = Field(None, description="Its secret key (`sk-lf-…`).")
     drain_seconds: float = Field(30.0, ge=0, description="Longest wait for open requests after SIGTERM.")
 
 
@@ -238,6 +241,10 @@ class TenantSettings(ApiModel):
         if not self.cache_similarity_least <= self.cache_similarity <= self.cache_similarity_most:
             raise ValueError("cacheSimilarity must lie between cacheSimilarityLeast and cacheSimilarityMost")
         return self
+
+    traced_content: Literal["none", "redacted"] = Field(
+        "none", description="Whether traces carry prompts and answers, with what looks secret or personal taken out."
+    )
 
     @classmethod
     def of(cls, overrides: dict[str, Any]) -> "TenantSettings":

@@ -1,10 +1,14 @@
 """Traces by OpenTelemetry when a collector is set, metrics for Prometheus always."""
 
+import atexit
+import base64
 import random
 import re
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
@@ -12,7 +16,14 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 from starlette.responses import Response
 
+from functions.kit.settings import Settings
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+
 _PROPAGATOR = TraceContextTextMapPropagator()
+_EXPORT_SECONDS = 5
+_EXPORT_EVERY_MS = 2000
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -30,20 +41,114 @@ class _Tracing:
     on = False
 
 
-def configure_tracing(service: str, platform_id: str, otlp_endpoint: str) -> None:
-    """Send spans to a collector; without an endpoint, spans are no-ops that cost nothing."""
-    if not otlp_endpoint or not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+def configure_tracing(service: str, settings: Settings) -> None:
+    """Send spans to a collector, and those of LLM calls to Langfuse; where neither is set, spans cost nothing.
+
+    They leave in batches from a thread. One that nobody takes is tried for a few seconds and then dropped, as are
+    those for which the queue has no room: telemetry never holds anybody up.
+    """
+    processors = _processors(settings)
+    if not processors or not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+    resource = Resource.create({"service.name": service, "dcoder.platform.id": settings.platform_id})
+    # Whatever a caller's traceparent says of sampling: what a tenant pays for is not the caller's to hide.
+    provider = TracerProvider(resource=resource, sampler=ALWAYS_ON, shutdown_on_exit=False)
+    for processor in processors:
+        provider.add_span_processor(processor)
+    trace.set_tracer_provider(provider)
+    _send_the_rest_at_exit(processors)
+    _Tracing.on = True
+
+
+def _send_the_rest_at_exit(processors: "list[SpanProcessor]") -> None:
+    """Send what waits when the process ends, for a few seconds; the SDK itself would try for half a minute each."""
+    ending = threading.Event()
+
+    def send(processor: "SpanProcessor") -> None:
+        ending.wait()
+        processor.shutdown()
+
+    # Started now: an interpreter that is ending starts no threads.
+    threads = [threading.Thread(target=send, args=(processor,), daemon=True) for processor in processors]
+    for thread in threads:
+        thread.start()
+
+    def end() -> None:
+        ending.set()
+        until = time.monotonic() + _EXPORT_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    atexit.register(end)
+
+
+def _processors(settings: Settings) -> "list[SpanProcessor]":
+    found: list[SpanProcessor] = []
+    if settings.otlp_endpoint:
+        found.append(_batches(f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", {}))
+    if settings.langfuse_url and settings.langfuse_secret_key is not None:
+        pair = f"{settings.langfuse_public_key}:{settings.langfuse_secret_key.get_secret_value()}"
+        headers = {
+            "authorization": f"Basic {base64.b64encode(pair.encode()).decode()}",
+            "x-langfuse-ingestion-version": "4",
+        }
+        url = f"{settings.langfuse_url.rstrip('/')}/api/public/otel/v1/traces"
+        found.append(_only_llm_calls(_batches(url, headers)))
+    return found
+
+
+def _batches(url: str, headers: dict[str, str]) -> "SpanProcessor":
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    resource = Resource.create({"service.name": service, "dcoder.platform.id": platform_id})
-    provider = TracerProvider(resource=resource)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{otlp_endpoint.rstrip('/')}/v1/traces")))
-    trace.set_tracer_provider(provider)
-    _Tracing.on = True
+    exporter = OTLPSpanExporter(url, headers=headers, timeout=_EXPORT_SECONDS)
+    return BatchSpanProcessor(exporter, schedule_delay_millis=_EXPORT_EVERY_MS)
+
+
+def _only_llm_calls(inner: "SpanProcessor") -> "SpanProcessor":
+    """Langfuse takes every span for an observation: what is no LLM call is not sent there."""
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    class Selecting(SpanProcessor):
+        def on_end(self, span: "ReadableSpan") -> None:
+            if "gen_ai.operation.name" in (span.attributes or {}):
+                inner.on_end(span)
+
+        def shutdown(self) -> None:
+            inner.shutdown()
+
+        def force_flush(self, timeout_millis: int = 30_000) -> bool:
+            return inner.force_flush(timeout_millis)
+
+    return Selecting()
+
+
+def is_tracing() -> bool:
+    """Whether spans are recorded; asked before attributes are put together for nothing."""
+    return _Tracing.on
+
+
+def tell_span(
+    name: str,
+    *,
+    kind: SpanKind,
+    traceparent: str,
+    began_ns: int,
+    ended_ns: int,
+    attributes: Mapping[str, Any],
+    error: str = "",
+) -> None:
+    """A span of something that is over, child of the span that `traceparent` names."""
+    parent = _PROPAGATOR.extract({"traceparent": traceparent})
+    known = {name: value for name, value in attributes.items() if value is not None}
+    span = trace.get_tracer("dcoder").start_span(name, context=parent, kind=kind, start_time=began_ns, attributes=known)
+    if error:
+        span.set_status(trace.StatusCode.ERROR, error)
+    span.end(ended_ns)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import redis.asyncio
 from rich.console import Console
 from rich.table import Table
 
+from functions.gateway.adapters.call_telemetry import CallTelemetry
 from functions.gateway.adapters.redis_link import RedisLink
 from functions.gateway.adapters.redis_meter import RedisMeter
 from functions.gateway.adapters.sealing import ContentSealer
@@ -124,7 +125,10 @@ async def _measure(case: _Case, url: str, client: "redis.asyncio.Redis") -> tupl
         admission = Admission(directory, meter, load_prices(), _spawn)
         working: set[asyncio.Task[None]] = set()
         contents = ContentSealer(_Keys(), lambda work, _: working.add(asyncio.create_task(work)))
-        usage, said = UsageBook(meter, load_prices(), admission.freed, contents), case.said()
+        usage, said = (
+            UsageBook(meter, load_prices(), admission.freed, contents, CallTelemetry(load_prices().family)),
+            case.said(),
+        )
 
         async def before() -> Booking:
             booking = Booking(Caller(_TENANT, "k", "u", "r", TenantSettings.of({})), _TARGET)

@@ -152,7 +152,11 @@ class Admission:
             if not (patient and isinstance(answer, Refused) and _is_worth_waiting(answer)):
                 return answer
             queue = answer.hold.limit.id
-        return await self._room.wait(queue, ask, lambda a: isinstance(a, Granted) or not _is_worth_waiting(a))
+        since = time.perf_counter()
+        try:
+            return await self._room.wait(queue, ask, lambda a: isinstance(a, Granted) or not _is_worth_waiting(a))
+        finally:
+            booking.queued_seconds += time.perf_counter() - since
 
     async def _ask(self, booking: Booking, wanted: list[Hold], need: Need) -> Granted | Refused:
         # From here on something may be held, even if the answer never comes.

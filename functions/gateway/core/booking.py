@@ -24,6 +24,8 @@ class Booking:
         started: the same moment on the clock that measures time spent.
         limits: those that apply.
         is_held: something is held of hard limits, to be given back or settled.
+        asked: when the provider was asked, on the clock that measures time spent.
+        queued_seconds: waited for what other calls hold of a limit.
         shortened_by: tokens that compression took from the prompt.
     """
 
@@ -36,6 +38,8 @@ class Booking:
     started: float = field(default_factory=time.perf_counter)
     limits: tuple[Limit, ...] = ()
     is_held: bool = False
+    asked: float | None = None
+    queued_seconds: float = 0.0
     shortened_by: int = 0
 
     @property

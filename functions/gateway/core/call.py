@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from functions.gateway.core.booking import Booking
@@ -19,6 +20,7 @@ from functions.gateway.core.models import (
 )
 from functions.gateway.core.shortening import Shortening
 from functions.gateway.core.usage import Said
+from functions.kit.context import current
 
 
 @dataclass(slots=True)
@@ -33,6 +35,7 @@ class Call:
         is_settled: the prompt is what it will be.
         most_tokens: what the answer was limited to for the sake of a quota; None when it was not.
         provider_seconds: time spent waiting for providers; the rest is ours.
+        accepted: when the provider had answered, or begun to, on the clock that measures time spent.
         may_wait: it can have the answer of another process, which is whole.
         is_leading: other processes wait for its answer.
         vector: the question's embedding, maybe still under way.
@@ -50,6 +53,7 @@ class Call:
     is_settled: bool = False
     most_tokens: int | None = None
     provider_seconds: float = 0.0
+    accepted: float = 0.0
     may_wait: bool = False
     is_leading: bool = False
     vector: "asyncio.Future[QuestionVector | None] | None" = None
@@ -78,9 +82,30 @@ class Call:
             return self.cached.entry_id
         return self.key.exact if self.key is not None and self.control.may_store else ""
 
-    def said(self, completion: Json | None) -> Said:
-        """What was said, by the caller's own words."""
-        return Said(self.written or self.body, completion)
+    def said(self, completion: Json | None, first_chunk: float | None = None) -> Said:
+        """What was said, by the caller's own words.
+
+        Args:
+            first_chunk: when a stream's first chunk came, on the clock that measures time spent.
+        """
+        now, asked, theirs, first = time.perf_counter(), self.booking.asked, self.provider_seconds, None
+        if first_chunk is not None and asked is not None:
+            # All of a stream after it was accepted is the provider's time.
+            first, theirs = first_chunk - asked, theirs + now - self.accepted
+        overhead = max(0.0, now - self.booking.started - theirs)
+        return Said(self.written or self.body, completion, overhead, theirs, first)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """A provider is waited for within the block; the time is not the platform's."""
+        since = time.perf_counter()
+        self.booking.asked = self.booking.asked or since
+        try:
+            yield
+        finally:
+            self.accepted = time.perf_counter()
+            self.provider_seconds += self.accepted - since
+            current().outside.seconds += self.accepted - since
 
     def overhead_ms(self) -> float:
         """Milliseconds since the start that no provider was waited for."""

@@ -1,9 +1,8 @@
 """The path of a completion, in whatever format it is asked for: route, look up, call, count."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +28,7 @@ from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.shortening import Compressor, shortened
 from functions.gateway.core.streaming import Assembler, chunks_of, usage_object, written_in
 from functions.gateway.core.usage import UsageBook
+from functions.kit.errors import DcoderError
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +152,8 @@ class Completions:
             settle=lambda assembler, status: self._settle(call, assembler, status),
             give_back=lambda: self._admission.give_back(call.booking),
         )
-        waited = time.perf_counter()
-        await live.start()
-        call.provider_seconds += time.perf_counter() - waited
+        with self._asking(call):
+            await live.start()
         return live
 
     async def _join(self, call: Call, found: LiveStream | CachedAnswer) -> LiveStream | CachedAnswer:
@@ -297,9 +296,7 @@ class Completions:
     async def _ask(self, call: Call) -> _Told:
         with self._admission.holding(call.booking):
             await self._shorten(call)
-            waited = time.perf_counter()
             told = await self._told(call)
-            call.provider_seconds += time.perf_counter() - waited
             completion = told.completion
             usage = Usage.of(completion.get("usage"))
             if usage is None:
@@ -311,13 +308,25 @@ class Completions:
     async def _told(self, call: Call) -> _Told:
         passage = call.passage
         if passage is None or passage.wire is None:
-            return _Told(await self._wire(call.target).complete(call.target, _sent(call)))
+            wire = self._wire(call.target)
+            with self._asking(call):
+                return _Told(await wire.complete(call.target, _sent(call)))
         dialect = passage.dialect
-        own = await passage.wire.complete(
-            call.target, dialect.native(call.target, call.most_tokens, stream=False), dialect.headers
-        )
+        with self._asking(call):
+            own = await passage.wire.complete(
+                call.target, dialect.native(call.target, call.most_tokens, stream=False), dialect.headers
+            )
         with understanding(call.target):
             return _Told(dialect.completion(own), own)
+
+    @contextmanager
+    def _asking(self, call: Call) -> Iterator[None]:
+        try:
+            with call.asking():
+                yield
+        except DcoderError as error:
+            self._usage.failed(call.booking, error.code)
+            raise
 
     async def _serve_cached(self, call: Call, cached: CachedAnswer) -> _Told:
         call.cached = cached
@@ -329,7 +338,7 @@ class Completions:
 
     async def _settle(self, call: Call, assembler: Assembler, status: Status) -> None:
         usage = assembler.usage or await estimated(call.target, call.body, assembler.written())
-        await self._usage.record(call.booking, usage, status=status, said=call.said(assembler.said()))
+        await self._usage.record(call.booking, usage, status=status, said=call.said(assembler.said(), assembler.began))
         completion = assembler.completion()
         if status != "error" and completion is not None and assembler.usage is not None:
             self._keep(call, completion)

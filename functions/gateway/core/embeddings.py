@@ -15,6 +15,7 @@ from functions.gateway.core.needs import estimated_input
 from functions.gateway.core.ports import ChatWire, ProviderDirectory
 from functions.gateway.core.routing import resolved
 from functions.gateway.core.usage import UsageBook
+from functions.kit.context import current
 
 # Calls for one request at once.
 _AT_ONCE = 4
@@ -105,9 +106,11 @@ class Embedder:
                 {**body, "input": inputs, "model": target.model}
                 for inputs in _batches(body["input"], wire.most_inputs(target))
             ]
-            started = time.perf_counter()
+            started = booking.asked = time.perf_counter()
             answers = await self._ask_all(wire, target, batches)
             seconds = time.perf_counter() - started
+            if not booking.internal:
+                current().outside.seconds += seconds
             failures = [answer for answer in answers if isinstance(answer, BaseException)]
             whole = [answer for answer in answers if not isinstance(answer, BaseException)]
             usages = [await _usage(target, batch, answer) for batch, answer in zip(batches, answers, strict=True)]

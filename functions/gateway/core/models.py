@@ -47,6 +47,7 @@ class Caller:
         authorise: asks the tenant's policies about a model, named `provider/model`; raises Forbidden.
         examined: guardrails look at what is said in the tenant's calls.
         compression: how far this call's prompt is compressed.
+        session_id: what the caller names the conversation, for traces; empty where it does not.
     """
 
     tenant_id: str
@@ -59,6 +60,7 @@ class Caller:
     authorise: Callable[[str], None] | None = field(default=None, repr=False)
     examined: bool = True
     compression: Literal["off", "light", "full"] = "off"
+    session_id: str = ""
 
     def may_call(self, target: Target) -> bool:
         """Whether the credential is good for a provider's model, and the policies allow it."""

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from functions.gateway.core.booking import Booking
 from functions.gateway.core.models import (
@@ -22,6 +22,9 @@ from functions.gateway.core.models import (
 )
 from functions.gateway.core.quota import Hold, Limit, TenantLimits
 from functions.kit.subjects import UsageRecord
+
+if TYPE_CHECKING:
+    from functions.gateway.core.usage import Said
 
 
 class ProviderDirectory(Protocol):
@@ -135,6 +138,18 @@ class Contents(Protocol):
 
     async def sealed(self, booking: Booking, body: Json, completion: Json | None) -> bytes:
         """The call's content; empty where the tenant has nothing examined, or it cannot be had."""
+        ...
+
+
+class CallObserver(Protocol):
+    """Is told of calls that have ended, for metrics and traces. Never raises, and nobody waits for it."""
+
+    def ended(self, booking: Booking, record: UsageRecord, said: "Said | None") -> None:
+        """A call was counted."""
+        ...
+
+    def failed(self, booking: Booking, code: str) -> None:
+        """A call has ended without anything to count; `code` is the error's."""
         ...
 
 

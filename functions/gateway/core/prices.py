@@ -49,12 +49,23 @@ class PriceTable:
         price = self.find(kind, model)
         return (price.input_nano_usd, price.output_nano_usd) if price else (0, 0)
 
+    def family(self, kind: str, model: str) -> str:
+        """The name in the table that a model goes by; empty where it has none."""
+        return self._family(kind, model) or ""
+
     @lru_cache(maxsize=4096)  # noqa: B019 - there is one table a process, and it lives as long as it
     def find(self, kind: str, model: str) -> Price | None:
         """The price of a model; dated releases such as `gpt-4o-2024-08-06` cost what their family does."""
-        rows = self._prices.get(_SAME_AS.get(kind, kind), {})
-        families = [name for name in rows if model == name or model.startswith(f"{name}-")]
-        return rows[max(families, key=len)] if families else None
+        family = self._family(kind, model)
+        return self._rows(kind)[family] if family else None
+
+    @lru_cache(maxsize=4096)  # noqa: B019 - as above
+    def _family(self, kind: str, model: str) -> str | None:
+        families = [name for name in self._rows(kind) if model == name or model.startswith(f"{name}-")]
+        return max(families, key=len) if families else None
+
+    def _rows(self, kind: str) -> Mapping[str, Price]:
+        return self._prices.get(_SAME_AS.get(kind, kind), {})
 
 
 @lru_cache(maxsize=1)

@@ -17,6 +17,8 @@ class Assembler:
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
+        # When the first chunk came, on the clock that measures time spent.
+        self.began: float | None = None
         self._head: Json = {}
         self._choices: dict[int, Json] = {}
         self._parts: dict[int, list[str]] = {}
@@ -38,11 +40,14 @@ class Assembler:
                 for (choice, _), (name, arguments) in sorted(self._calls.items())
                 if choice == index
             ]
-            choices.append({"message": {"content": "".join(parts), "tool_calls": calls}})
-        return {"choices": choices}
+            reason = self._choices[index]["finish_reason"]
+            choices.append({"finish_reason": reason, "message": {"content": "".join(parts), "tool_calls": calls}})
+        return {**self._head, "choices": choices}
 
     def add(self, chunk: Json) -> None:
         """Take in the next chunk."""
+        if self.began is None:
+            self.began = time.perf_counter()
         self._head = self._head or {name: chunk.get(name) for name in ("id", "created", "model")}
         usage = chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage")
         self.usage = Usage.of(usage) or self.usage

@@ -5,16 +5,24 @@ from dataclasses import dataclass
 
 from functions.gateway.core.booking import Booking, Status
 from functions.gateway.core.models import CacheState, Json, Usage
-from functions.gateway.core.ports import Contents, Meter, Prices
+from functions.gateway.core.ports import CallObserver, Contents, Meter, Prices
 from functions.gateway.core.quota import Limit
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What was said in a call: the request as its caller wrote it, and the answer as far as there is one."""
+    """What was said in a call: the request as its caller wrote it, and the answer as far as there is one.
+
+    Attributes:
+        overhead_seconds: that the call took and no provider was waited for.
+        first_chunk_seconds: from asking the provider to its stream's first chunk; None where it did not stream.
+    """
 
     body: Json
     completion: Json | None
+    overhead_seconds: float = 0.0
+    provider_seconds: float = 0.0
+    first_chunk_seconds: float | None = None
 
 
 class UsageBook:
@@ -25,12 +33,22 @@ class UsageBook:
     """
 
     def __init__(
-        self, meter: Meter, prices: Prices, freed: Callable[[Iterable[Limit]], None], contents: Contents
+        self,
+        meter: Meter,
+        prices: Prices,
+        freed: Callable[[Iterable[Limit]], None],
+        contents: Contents,
+        observer: CallObserver,
     ) -> None:
         self._meter = meter
         self._prices = prices
         self._freed = freed
         self._contents = contents
+        self._observer = observer
+
+    def failed(self, booking: Booking, code: str) -> None:
+        """A call has ended without anything to count."""
+        self._observer.failed(booking, code)
 
     async def record(self, booking: Booking, usage: Usage, *, status: Status = "ok", said: Said | None = None) -> None:
         """Count a call that a provider answered."""
@@ -67,5 +85,6 @@ class UsageBook:
         held, booking.is_held = booking.is_held, False
         content = await self._contents.sealed(booking, said.body, said.completion) if said else b""
         await self._meter.settle(record, booking.limits, held=held, content=content)
+        self._observer.ended(booking, record, said)
         if held:
             self._freed(booking.limits)

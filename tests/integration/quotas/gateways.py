@@ -15,6 +15,7 @@ from functions.gateway.adapters.spool import Spool
 from functions.gateway.core.booking import Booking
 from functions.gateway.core.models import Json
 from functions.gateway.core.quota import Limit, TenantLimits
+from functions.gateway.core.usage import Said
 from functions.kit.identifiers import new_id
 from functions.kit.quotas import HELD, PENDING, RESERVATIONS
 from functions.kit.subjects import UsageRecord
@@ -52,6 +53,16 @@ class Unsaid:
 
     async def sealed(self, booking: Booking, body: Json, completion: Json | None) -> bytes:
         return b""
+
+
+class Unobserved:
+    """Port `CallObserver`: nobody is told."""
+
+    def ended(self, booking: Booking, record: UsageRecord, said: Said | None) -> None:
+        pass
+
+    def failed(self, booking: Booking, code: str) -> None:
+        pass
 
 
 class Books:

@@ -19,7 +19,7 @@ from functions.gateway.core.quota import Limit
 from functions.gateway.core.usage import UsageBook
 from functions.kit.errors import DependencyUnavailable
 from functions.kit.settings import TenantSettings
-from tests.integration.quotas.gateways import TENANT, Books, Directory, Unsaid, limit, meters
+from tests.integration.quotas.gateways import TENANT, Books, Directory, Unobserved, Unsaid, limit, meters
 from tests.integration.stateful.nats.servers import Server
 from tests.integration.stateful.nats.waiting import eventually
 
@@ -37,7 +37,7 @@ class Gateway:
         self.meter = meter
         self.tasks: list[asyncio.Task[None]] = []
         self.admission = Admission(directory, meter, load_prices(), self._spawn, policy)
-        self.usage = UsageBook(meter, load_prices(), self.admission.freed, Unsaid())
+        self.usage = UsageBook(meter, load_prices(), self.admission.freed, Unsaid(), Unobserved())
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self.tasks.append(asyncio.create_task(work, name=name))
