@@ -79,6 +79,7 @@ async def test_totals_by_day_provider_and_model(
         "completionTokens": 10,
         "cachedRequests": 1,
         "savedTokens": 15,
+        "compressionSavedTokens": 0,
         "costMicroUsd": 14,
     }
     assert (embeddings["model"], embeddings["promptTokens"]) == ("embed", 10)
