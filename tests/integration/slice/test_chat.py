@@ -197,6 +197,17 @@ async def test_usage_of_a_stream_whose_reader_left_equals_the_bill(
     assert await eventually(counted)
 
 
+@pytest.mark.parametrize(("status", "change"), [(404, {"model": "nobody/x"}), (422, {"messages": []})])
+async def test_every_refusal_and_every_stream_says_what_it_cost_in_time(
+    as_tenant: Api, status: int, change: dict[str, Any]
+) -> None:
+    body = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "Hello there."}], **change}
+    refused = await as_tenant.call("POST", "/v1/chat/completions", body)
+    assert (refused.status, float(refused.headers["x-dcoder-overhead-ms"]) >= 0) == (status, True)
+    streamed = await as_tenant.chat("Tell me about ferries.", stream=True)
+    assert float(streamed.headers["x-dcoder-overhead-ms"]) >= 0
+
+
 @pytest.mark.parametrize("kind", ["hit", "miss"])
 async def test_every_answer_says_what_it_cost_in_time(as_tenant: Api, kind: str) -> None:
     question = f"Which trains are the fastest ones ({kind})?"

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from functions.gateway.core.models import Provider, Target
-from functions.gateway.core.needs import chat_need, input_need, limited
+from functions.gateway.core.needs import chat_need, estimated, estimated_input, input_need, limited
 from functions.gateway.core.prices import load_prices
+from functions.gateway.core.streaming import Assembler, written_in
 from functions.gateway.core.tokens import count_tokens
 
 OPENAI = Target(Provider("openai", "openai", "https://api.openai.com/v1", "sk-x"), "gpt-4o-mini")
@@ -98,3 +99,26 @@ def test_an_answer_is_limited_in_the_words_of_the_request(
     sent = limited(Target(OPENAI.provider, model), body(**fields), 5)
     names = ("max_tokens", "max_completion_tokens")
     assert {name: sent[name] for name in names if name in sent} == expected
+
+
+async def test_what_the_provider_did_not_count_is_counted_by_the_tokenizer_and_marked() -> None:
+    call = {"function": {"name": "walk", "arguments": '{"to": "harbour"}'}}
+    message = {"role": "assistant", "content": "It is far.", "reasoning_content": "Let me see.", "tool_calls": [call]}
+    whole = await estimated(OTHER, body(), written_in({"choices": [{"message": message}]}))
+    assert whole.estimated
+    assert whole.prompt_tokens == count_tokens(TEXT, "gpt-4o-mini") + 7
+    assembler = Assembler()
+    for delta in (
+        {"reasoning_content": "Let me "},
+        {"reasoning_content": "see."},
+        {"content": "It is"},
+        {"content": " far."},
+        {"tool_calls": [{"index": 0, "function": {"name": "walk", "arguments": '{"to":'}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": ' "harbour"}'}}]},
+    ):
+        assembler.add({"choices": [{"index": 0, "delta": delta}]})
+    streamed = await estimated(OTHER, body(), assembler.written())
+    assert abs(streamed.completion_tokens - whole.completion_tokens) <= 3
+    assert whole.completion_tokens > count_tokens("It is far.", "gpt-4o-mini") + 5
+    assert (await estimated_input(OTHER, [TEXT, TEXT])).prompt_tokens == 2 * count_tokens(TEXT, "gpt-4o-mini")
+    assert (await estimated_input(OTHER, [1, 2, 3])).prompt_tokens == 3
