@@ -18,7 +18,7 @@ async def caller_of(request: Request, principal: Principal) -> Caller:
     """The tenant that is called for; a superadmin names it in `X-Tenant-Id`.
 
     Raises:
-        InvalidRequest: a superadmin named none, or `X-Dcoder-Compression` says nothing that is known.
+        InvalidRequest: a superadmin named none, or `X-Compression` says nothing that is known.
         Forbidden: there is no such tenant, or it may not call.
     """
     gateway: Gateway = request.app.state.wiring
@@ -39,8 +39,8 @@ async def caller_of(request: Request, principal: Principal) -> Caller:
         models=principal.models,
         authorise=lambda model: authorise(principal, "llm:call", tenant_id, Resource(kind="model", name=model)),
         examined=tenant.examined and not _is_examiner(principal),
-        compression=level_of(tenant.settings.compression, request.headers.get("x-dcoder-compression")),
-        session_id=request.headers.get("x-dcoder-session-id", "")[:200],
+        compression=level_of(tenant.settings.compression, request.headers.get("x-compression")),
+        session_id=request.headers.get("x-session-id", "")[:200],
     )
 
 

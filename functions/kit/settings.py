@@ -180,7 +180,7 @@ class TenantSettings(ApiModel):
     """What a tenant may override; unset fields take the platform's value."""
 
     compression: Literal["off", "light", "full"] = Field(
-        "off", description="How far prompts are compressed; a call may ask for less by `x-dcoder-compression`."
+        "off", description="How far prompts are compressed; a call may ask for less by `x-compression`."
     )
     semantic_cache: bool = Field(True, description="Answer alike questions from the cache.")
     cache_similarity: float = Field(

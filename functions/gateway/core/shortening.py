@@ -51,7 +51,7 @@ def level_of(tenants: Level, asked: str | None) -> Level:
     if asked is None:
         return tenants
     if asked not in _ORDER:
-        raise InvalidRequest("x-dcoder-compression must be off, light or full", details={"header": asked[:100]})
+        raise InvalidRequest("x-compression must be off, light or full", details={"header": asked[:100]})
     return min(tenants, asked, key=_ORDER.index)
 
 

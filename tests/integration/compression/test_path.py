@@ -46,7 +46,7 @@ async def test_a_long_prompt_gets_shorter_and_says_by_how_much(
     sent = await received(api, platform, tenant)
     assert ANSWER in sent
     after = await bill(api, platform, tenant)
-    whole = await ask(as_tenant, long_prompt(), x_dcoder_compression="off")
+    whole = await ask(as_tenant, long_prompt(), x_compression="off")
     assert "x-dcoder-compression" not in whole.headers
     compressed_prompt = after["promptTokens"] - before["promptTokens"]
     assert compressed_prompt < 0.85 * ((await bill(api, platform, tenant))["promptTokens"] - after["promptTokens"])
@@ -72,7 +72,7 @@ async def test_the_same_long_question_again_is_a_hit_whatever_the_level(
         return bool(reply.headers["x-dcoder-cache"] == "hit")
 
     assert await eventually(hit)
-    lower = await ask(as_tenant, long_prompt(), cache_control="max-age=3600", x_dcoder_compression="off")
+    lower = await ask(as_tenant, long_prompt(), cache_control="max-age=3600", x_compression="off")
     assert lower.headers["x-dcoder-cache"] == "hit"
 
 
@@ -87,5 +87,5 @@ async def test_under_a_hard_limit_the_shorter_prompt_is_what_is_held(
 
 
 async def test_a_level_that_is_none_is_refused(as_tenant: Api) -> None:
-    refused = await ask(as_tenant, long_prompt(), x_dcoder_compression="a-lot")
+    refused = await ask(as_tenant, long_prompt(), x_compression="a-lot")
     assert (refused.status, refused.code) == (400, "invalid_request")
