@@ -19,7 +19,7 @@ from stateful.audit.checkpoint import checkpoint
 from stateful.audit.verify import verify
 from stateful.objects.client import s3_client
 from tests.integration.audit.conftest import RECORDS, grow
-from tests.platform import Platform
+from tests.platform import Platform, Tenant
 
 Tamper = Callable[[Any, str], Awaitable[None]]
 
@@ -258,11 +258,19 @@ _MUTATIONS = {
 }
 
 
-def test_the_command_says_where_and_ends_accordingly(platform: Platform) -> None:
+def test_the_command_says_where_and_ends_accordingly(platform: Platform, tenant: Tenant) -> None:
+    # Making a tenant is the platform's own record.
+    assert tenant.id
     assert platform.dcoder("audit", "checkpoint", "--tenant", "platform").returncode in {0, 1}
     done = platform.dcoder("audit", "verify", "--tenant", "platform")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("platform: sound, ")
+
+
+def test_a_chain_that_does_not_exist_is_not_called_sound(platform: Platform) -> None:
+    done = platform.dcoder("audit", "verify", "--tenant", "nobody")
+    assert done.returncode == 2
+    assert "there is no chain nobody" in done.stderr
 
 
 async def test_the_command_fails_on_tampering(platform: Platform, unguarded: Any, chain: str) -> None:
