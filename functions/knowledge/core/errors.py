@@ -13,3 +13,9 @@ class CorpusNameTaken(Conflict):
     """Another corpus of the tenant has the name."""
 
     code = "corpus_name_taken"
+
+
+class EmbeddingsDiffer(Conflict):
+    """An index holds embeddings of one model only; another model needs an index of its own."""
+
+    code = "embeddings_differ"

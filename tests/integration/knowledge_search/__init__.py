@@ -1,0 +1,1 @@
+"""Chunks written and searched, through the same contract on every adapter."""

@@ -1,0 +1,1 @@
+"""The knowledge context's pure parts."""
