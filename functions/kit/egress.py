@@ -7,7 +7,7 @@ is the one that is checked and connected to, so a second answer of the name serv
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -89,6 +89,18 @@ class EgressPolicy:
         Raises:
             EgressDenied: scheme or port is not allowed, the URL carries credentials, or it names something private.
         """
+        self._check_public(url, {"https": 443})
+
+    def check_public(self, url: str) -> None:
+        """Let HTTP and HTTPS to the public Internet through, for reading what everybody may read.
+
+        Raises:
+            EgressDenied: scheme or port is not allowed, the URL carries credentials, or it names something private.
+        """
+        self._check_public(url, {"http": 80, "https": 443})
+
+    def _check_public(self, url: str, standard: Mapping[str, int]) -> None:
+        """Judge an address as far as it tells by itself; what its name resolves to, `resolver` judges."""
         try:
             parts = urlsplit(url)
             host, port = (parts.hostname or "").rstrip(".").lower(), parts.port or _default_port(parts.scheme)
@@ -100,8 +112,9 @@ class EgressPolicy:
             raise EgressDenied("the address must have no credentials and no fragment")
         if (host, port) in self._vouched:
             return
-        if parts.scheme != "https" or port != 443:
-            raise EgressDenied("the address must be https on port 443")
+        if standard.get(parts.scheme) != port:
+            allowed = " or ".join(f"{scheme} on port {number}" for scheme, number in standard.items())
+            raise EgressDenied(f"the address must be {allowed}")
         # A client connects to an IP address without asking a resolver.
         if host.rpartition(".")[2] in _LOCAL_NAMES or _is_private_literal(host):
             raise EgressDenied("the address is not a public one")

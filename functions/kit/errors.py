@@ -32,6 +32,12 @@ class InvalidRequest(DcoderError):
     status = 400
 
 
+class UnreadableEvent(InvalidRequest):
+    """An event's data is not what its subject promises; to try again is in vain."""
+
+    code = "unreadable_event"
+
+
 class Unauthenticated(DcoderError):
     """No credential, or one that is malformed, unknown, expired or revoked."""
 

@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 from functions.kit.catalogue import Function
 from functions.kit.context import RequestContext, serving
 from functions.kit.database import PLATFORM, UnitOfWork, connection
+from functions.kit.errors import Internal
 from functions.kit.events import Event, EventError
 from functions.kit.failures import as_dcoder_error
 from functions.kit.health import live, ready
@@ -38,7 +39,7 @@ def event_function(
     wire: Wire[Any],
     *,
     name: str,
-    database: Callable[[Event], str] = lambda _: PLATFORM,
+    database: Callable[[Event], str] | None = lambda _: PLATFORM,
     prepare: Prepare | None = None,
 ) -> Callable[[Use], Handle]:
     """Decorate `async def handle(wiring, event)` into a functions-framework CloudEvent function.
@@ -48,7 +49,8 @@ def event_function(
 
     Args:
         name: the function's name in the catalogue.
-        database: in which database the effect and that row are written.
+        database: in which database the effect and that row are written; None for a handler that makes units of work
+            of its own because its work is long. It must bear to be called again for the same event.
         prepare: what takes long and writes nothing, done before the unit of work is opened. What it gives is handed to
             the handler in place of the event.
     """
@@ -74,7 +76,7 @@ async def _handle_once(
     event: Event,
     *,
     name: str,
-    database: Callable[[Event], str],
+    database: Callable[[Event], str] | None,
     prepare: Prepare | None,
 ) -> None:
     context = RequestContext(event.request_id, event.traceparent, event.platform_id)
@@ -82,6 +84,10 @@ async def _handle_once(
         try:
             wiring = await runtime.wired(wire)
             given = await prepare(wiring, event) if prepare else event
+            if database is None:
+                await use(wiring, given)
+                EVENTS.labels(name, "handled").inc()
+                return
             async with UnitOfWork(runtime.databases):
                 session = await connection(database(event))
                 if await session.fetchval(_HANDLED, event.source, event.id, name):
@@ -92,8 +98,11 @@ async def _handle_once(
         except Exception as error:
             EVENTS.labels(name, "failed").inc()
             known = as_dcoder_error(error)
-            _logger.warning("an event failed", extra={"function": name, "event": event.id}, exc_info=error)
-            raise HTTPException(known.status, known.message) from error
+            told = {"function": name, "event": event.id, "code": known.code, "reason": known.message}
+            # Of what is not a bug of ours the reason says it all.
+            _logger.warning("an event failed", extra=told, exc_info=error if isinstance(known, Internal) else None)
+            headers = {} if known.retry_after is None else {"retry-after": str(max(1, round(known.retry_after)))}
+            raise HTTPException(known.status, known.message, headers) from error
         EVENTS.labels(name, outcome).inc()
 
 

@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     function_url: str = Field(
         "http://127.0.0.1:8103/fn/{name}", description="Where the dispatcher reaches event function `{name}`."
     )
+    function_urls: dict[str, str] = Field(
+        {}, description="The same for host groups that are elsewhere, as a JSON object from group to address."
+    )
     edge_dir: Path | None = Field(None, description="Folder of the embedded edge; empty where Kong is the edge.")
     kong_admin_url: str = Field("", description="Kong's Admin API, where Kong is the edge; empty tells no Kong.")
     kong_admin_token: SecretStr | None = Field(None, description="Sent to it as `Kong-Admin-Token`.")
@@ -168,6 +171,15 @@ class Settings(BaseSettings):
     guardrails_days: int = Field(90, ge=1, description="Days that findings are kept.")
     llm_guard_url: str = Field("", description="Address of an LLM Guard service; empty where there is none.")
     llm_guard_token: SecretStr | None = Field(None, description="Its bearer token.")
+
+    ingestion_workers: int = Field(0, ge=0, description="Documents read at once by a process; 0: one a processor.")
+    ingestion_document_bytes: int = Field(256 * 1024**2, ge=1, description="Largest document.")
+    ingestion_text_bytes: int = Field(64 * 1024**2, ge=1, description="Most text that is read out of a document.")
+    ingestion_parse_seconds: float = Field(300.0, gt=0, description="Longest that reading a document may take.")
+    ingestion_parse_bytes: int = Field(1024**3, ge=1, description="Most memory that reading a document may take.")
+    ingestion_lease_seconds: float = Field(
+        30.0, gt=0, description="Another process goes on with a document when its own was silent for so long."
+    )
 
     otlp_endpoint: str = Field("", description="OTLP/HTTP endpoint of the collector; empty sends no traces.")
     langfuse_url: str = Field("", description="Address of Langfuse, told of every LLM call; empty tells nobody.")

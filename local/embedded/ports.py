@@ -32,6 +32,7 @@ STANDARD: Mapping[str, int] = {
     "api": 8102,
     "events": 8103,
     "dispatcher": 8104,
+    "ingestion": 8105,
 }
 _LOCALHOST = "127.0.0.1"
 _STEP = 10

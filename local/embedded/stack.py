@@ -1,5 +1,6 @@
 """The embedded stack as a whole: its parts, their settings and the credentials it tells its owner."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -157,6 +158,7 @@ class Stack:
             "DCODER_EDGE_URL": f"http://{ports.address('edge')}",
             "DCODER_EGRESS_ALLOW": ",".join(entry.strip() for entry in allowed if entry.strip()),
             "DCODER_FUNCTION_URL": f"http://{ports.address('events')}/fn/{{name}}",
+            "DCODER_FUNCTION_URLS": json.dumps({"ingestion": f"http://{ports.address('ingestion')}/fn/{{name}}"}),
             "DCODER_EDGE_DIR": str(root / "edge"),
             "DCODER_SPOOL_DIR": str(root / "spool"),
         }

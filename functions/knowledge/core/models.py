@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 ChunkKind = Literal["text", "code", "table", "image"]
 Distance = Literal["cosine", "dot", "l2"]
@@ -78,11 +78,13 @@ class IndexSettings:
 
     Attributes:
         embedding_model: as the gateway names it (`provider/model`); None for an index of words alone.
+        caption_model: describes pictures; None where they are not indexed.
         language: of stemming and stop words, as ISO 639-1; `auto` asks each document.
     """
 
     chunking: ChunkSettings = field(default_factory=ChunkSettings)
     embedding_model: str | None = None
+    caption_model: str | None = None
     language: str = "auto"
     distance: Distance = "cosine"
 
@@ -194,3 +196,143 @@ class EmbeddedChunk:
 
     chunk: Chunk
     vector: Sequence[float] | None
+
+
+class Stage(StrEnum):
+    """What is being done to a document's version for one index; each is finished once and for all."""
+
+    STORE = "store"
+    PARSE = "parse"
+    CHUNK = "chunk"
+    EMBED = "embed"
+    INDEX = "index"
+
+
+class Status(StrEnum):
+    """How an ingestion stands. Those from `INDEXED` on are over."""
+
+    AWAITING_UPLOAD = "awaiting_upload"
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    INDEXED = "indexed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a document's version stands in an index.
+
+    Attributes:
+        reason: stable code of what went wrong, or of what is waited for.
+        detail: the same in words.
+        retry_at: before then nothing is tried again.
+        chunks: how many passages the index has of it.
+    """
+
+    status: Status
+    stage: Stage | None = None
+    reason: str | None = None
+    detail: str | None = None
+    retry_at: datetime | None = None
+    chunks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentState:
+    """A document and how its newest version stands in the active index."""
+
+    document: Document
+    version: DocumentVersion | None
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFilter:
+    """What a listing of documents is narrowed to.
+
+    Attributes:
+        prefix: how the name begins.
+    """
+
+    corpus_id: str | None = None
+    status: Status | None = None
+    prefix: str = ""
+    content_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Documents that are ingested together.
+
+    Attributes:
+        index_id: the index that is built; None where documents are added to all of a corpus.
+        counts: how many documents there are of each status.
+        waiting_for: reasons for which documents wait.
+    """
+
+    id: str
+    corpus_id: str
+    index_id: str | None
+    kind: Literal["upload", "reindex"]
+    counts: Mapping[Status, int]
+    created_by: str | None
+    created_at: datetime
+    cancelled_at: datetime | None
+    waiting_for: Sequence[str] = ()
+
+    @property
+    def status(self) -> Literal["running", "completed", "cancelled"]:
+        """Completed is what has nothing left to do, failed documents or not."""
+        if self.cancelled_at is not None:
+            return "cancelled"
+        open_ones = sum(self.counts.get(status, 0) for status in (Status.PENDING, Status.RUNNING, Status.WAITING))
+        return "running" if open_ones else "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class JobItem:
+    """One document of a job."""
+
+    document_id: str
+    name: str
+    version: int
+    index_id: str
+    progress: Progress
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One document's version that this process alone ingests into one index, as long as its lease lasts.
+
+    Attributes:
+        lease: names this attempt; what an earlier one would still write is refused by it.
+        attempts: how often the stage was begun; those that broke off and those that waited are counted apart.
+        waits: how often it was waited for something.
+        behalf: for whom the gateway is asked, as `functions.kit.service_tokens.OnBehalf` holds it.
+    """
+
+    corpus: Corpus
+    document: Document
+    version: DocumentVersion
+    index: Index
+    job_id: str | None
+    lease: str
+    stage: Stage
+    attempts: int
+    waits: int
+    behalf: Mapping[str, Any]
+
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[Item]):
+    """One page of a listing; the cursor is None on the last."""
+
+    items: Sequence[Item]
+    next_cursor: str | None

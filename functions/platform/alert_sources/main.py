@@ -1,10 +1,10 @@
 """On quota.threshold, guardrail.alerted and system.signal: alerts, and the end of what went away by itself."""
 
+from functions.kit.event_data import read
 from functions.kit.eventing import event_function
 from functions.kit.events import Event
 from functions.kit.subjects import GuardrailAlerted, QuotaThreshold, SystemSignal
 from functions.platform.core.alert_sources import of_findings, of_signal, of_threshold, signal_key
-from functions.platform.event_data import read
 from functions.platform.wiring_alerts import Alerting, alerting
 
 

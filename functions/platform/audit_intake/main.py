@@ -2,11 +2,11 @@
 
 from pydantic import ValidationError
 
+from functions.kit.errors import UnreadableEvent
 from functions.kit.eventing import event_function
 from functions.kit.events import Event
 from functions.kit.subjects import AuditRecorded
 from functions.platform.audit.wiring import Audit, audit_intake
-from functions.platform.core.errors import UnreadableEvent
 
 
 async def append(use: Audit, event: Event) -> None:

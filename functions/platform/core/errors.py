@@ -1,6 +1,6 @@
 """What can go wrong, as the caller is told."""
 
-from functions.kit.errors import Conflict, DcoderError, DependencyUnavailable, InvalidRequest, NotFound, Unprocessable
+from functions.kit.errors import Conflict, DcoderError, DependencyUnavailable, NotFound, Unprocessable
 
 
 class TenantNotFound(NotFound):
@@ -38,9 +38,3 @@ class ProviderKeyMissing(Unprocessable):
     """A provider needs a key: it is new, or the stored one was given for another kind or host."""
 
     code = "provider_key_missing"
-
-
-class UnreadableEvent(InvalidRequest):
-    """An event's data is not what its subject promises; to try again is in vain."""
-
-    code = "unreadable_event"

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import orjson
 
-from functions.kit.errors import Unauthenticated
-from functions.platform.core.errors import TenantNotFound, UnreadableEvent
+from functions.kit.errors import Unauthenticated, UnreadableEvent
+from functions.platform.core.errors import TenantNotFound
 from functions.platform.core.lifecycle import FollowAccounts, FollowOrganizations
 from functions.platform.core.lifecycle_ports import AccountStatus, ToldAccount
 

@@ -6,8 +6,8 @@ from typing import Annotated, cast
 from pydantic import Field
 
 from functions.kit.models import ApiModel
+from functions.kit.patches import Patch
 from functions.platform.core.members import GroupChanges
-from functions.platform.patches import Patch
 from functions.platform.wire_types import Id, Name
 
 Description = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]

@@ -1,10 +1,10 @@
 """On quota.updated: alerts about providers that fail, and their end."""
 
+from functions.kit.event_data import read
 from functions.kit.eventing import event_function
 from functions.kit.events import Event
 from functions.kit.subjects import QuotaUpdated
 from functions.platform.core.usage import storable
-from functions.platform.event_data import read
 from functions.platform.wiring_alerts import Alerting, alerting
 
 

@@ -1,9 +1,9 @@
 """On quota.updated: metered calls into the ledger, each once."""
 
+from functions.kit.event_data import read
 from functions.kit.eventing import event_function
 from functions.kit.events import Event
 from functions.kit.subjects import QuotaUpdated
-from functions.platform.event_data import read
 from functions.platform.wiring import Platform, platform
 
 

@@ -1,9 +1,9 @@
 """Every night: counts are compared with the ledger and repaired, and operators told of what differed."""
 
+from functions.kit.event_data import read
 from functions.kit.eventing import event_function
 from functions.kit.events import Event
 from functions.kit.subjects import ScheduleDue
-from functions.platform.event_data import read
 from functions.platform.wiring_upkeep import ByTheClock, by_the_clock
 
 

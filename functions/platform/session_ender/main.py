@@ -2,10 +2,10 @@
 
 from pydantic import ValidationError
 
+from functions.kit.errors import UnreadableEvent
 from functions.kit.eventing import event_function
 from functions.kit.events import Event
 from functions.kit.subjects import AccountEnded, UserUpdated
-from functions.platform.core.errors import UnreadableEvent
 from functions.platform.wiring_lifecycle import Lifecycle, lifecycle
 
 

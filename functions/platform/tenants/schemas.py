@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 from pydantic import Field, StringConstraints, create_model
 
 from functions.kit.models import ApiModel
+from functions.kit.patches import Patch
 from functions.kit.settings import TenantSettings
 from functions.platform.core.models import NewTenant, Plan, ProvisionedTenant, TenantChanges, TenantStatus
 from functions.platform.core.models import Tenant as CoreTenant
-from functions.platform.patches import Patch
 
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal, cast
 from pydantic import Field
 
 from functions.kit.models import ApiModel
+from functions.kit.patches import Patch
 from functions.kit.principal import Role
 from functions.platform.core.members import NewUser, UserChanges, UserStatus
-from functions.platform.patches import Patch
 from functions.platform.wire_types import Id, Name
 
 Email = Annotated[

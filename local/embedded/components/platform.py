@@ -8,7 +8,9 @@ from pathlib import Path
 from local.embedded.component import Component, Stage
 from local.embedded.probes import http_probe
 
-HOSTS = ("llm", "api", "events")
+HOSTS = ("llm", "api", "events", "ingestion")
+# Of these, those that the dispatcher alone calls.
+EVENT_HOSTS = ("events", "ingestion")
 # Room for the longest drain of a function's open streams, and for closing its connections after it.
 _DRAIN_SECONDS = 35.0
 
@@ -53,7 +55,7 @@ class Program:
 
     def host(self, group: str, port: int) -> Component:
         """A host of functions."""
-        stage = Stage.EVENTS if group == "events" else Stage.TRAFFIC
+        stage = Stage.EVENTS if group in EVENT_HOSTS else Stage.TRAFFIC
         needs = ("redis", "nats", "migrate")
         return self.server(
             group, "local.embedded.host", group, port=port, after=needs, stage=stage, grace=_DRAIN_SECONDS

@@ -1,6 +1,7 @@
 """One HTTP delivery of one event to one function, and what its answer means."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -24,10 +25,12 @@ class Delivery:
 
     Args:
         url: where functions are, with `{name}` in it.
+        urls: the same for host groups that are elsewhere.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, urls: Mapping[str, str] | None = None) -> None:
         self._url = url
+        self._urls = urls or {}
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -46,7 +49,7 @@ class Delivery:
         """
         try:
             async with self._http.post(
-                self._url.format(name=function.name),
+                self._urls.get(function.host, self._url).format(name=function.name),
                 data=body,
                 headers=_headers(event),
                 allow_redirects=False,

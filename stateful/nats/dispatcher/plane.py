@@ -55,7 +55,7 @@ class EventPlane:
             name=f"dispatcher {name}",
             declarations=load_declarations(settings.environment),
         )
-        self._delivery = Delivery(settings.function_url)
+        self._delivery = Delivery(settings.function_url, settings.function_urls)
         self._consumers = [
             FunctionConsumer(function, self._bus, self._delivery, self._dispatching) for function in catalogue.events()
         ]

@@ -27,7 +27,20 @@ from tests.platform import run_dcoder
 
 pytestmark = pytest.mark.integration
 
-COMPONENTS = ("postgres", "redis", "nats", "s3", "oidc", "simulator", "llm", "api", "events", "dispatcher", "edge")
+COMPONENTS = (
+    "postgres",
+    "redis",
+    "nats",
+    "s3",
+    "oidc",
+    "simulator",
+    "llm",
+    "api",
+    "events",
+    "ingestion",
+    "dispatcher",
+    "edge",
+)
 READY_SECONDS = 15.0
 IDLE_MB = 1536
 

@@ -4,8 +4,8 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from functions.kit.errors import UnreadableEvent
 from functions.kit.events import Event, EventData
-from functions.platform.core.errors import UnreadableEvent
 
 Data = TypeVar("Data", bound=EventData)
 

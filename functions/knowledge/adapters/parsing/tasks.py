@@ -1,0 +1,56 @@
+"""What a limited child does: read a document, or cut what was read. It knows files and nothing else."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from functions.knowledge.adapters.parsing import chunking, reading
+from functions.knowledge.core.models import ChunkSettings
+from functions.knowledge.core.reasons import CannotIngest, Reason
+
+_DEEP = 3000
+_NEARLY_ALL = 0.6
+_HUNGRY = {"reason": Reason.OUT_OF_MEMORY, "detail": "reading it takes more memory than a document may"}
+
+
+def preload() -> None:
+    """Import all that tasks need, in the process that children are forked from."""
+    reading.preload()
+    chunking.preload()
+
+
+def perform(task: dict[str, Any]) -> None:
+    """Do one task; what came of it is in `outcome.json` of its folder."""
+    folder, before = Path(task["folder"]), _most_mapped()
+    try:
+        _do(task, folder)
+        told = {}
+    except CannotIngest as error:
+        told = {"reason": error.reason, "detail": error.detail}
+    except MemoryError:
+        told = _HUNGRY
+    except RecursionError:
+        told = {"reason": Reason.CORRUPT, "detail": "its parts are nested too deeply"}
+    except Exception as error:  # noqa: BLE001 - whatever a parser raises is the document's fault, and told
+        told = {"reason": Reason.CORRUPT, "detail": f"it cannot be read: {type(error).__name__}: {error}"[:500]}
+    if told.get("reason") == Reason.CORRUPT and _most_mapped() - before > task["limits"]["memory"] * _NEARLY_ALL:
+        # Libraries that get no memory call it many things.
+        told = _HUNGRY
+    (folder / "outcome.json").write_text(json.dumps(told))
+
+
+def _do(task: dict[str, Any], folder: Path) -> None:
+    sys.setrecursionlimit(_DEEP)
+    if task["kind"] == "cut":
+        settings = ChunkSettings(task["strategy"], task["maxTokens"], task["overlapTokens"])
+        chunking.cut_files(folder, settings)
+    else:
+        bounds = reading.Bounds(task["textBytes"], task["unpackedBytes"])
+        reading.read(folder, task["name"], task["mediaType"], bounds)
+
+
+def _most_mapped() -> int:
+    """Most bytes of addresses that this process has had, which is what its limit is on (proc(5), VmPeak)."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmPeak:"))
+    return int(line.split()[1]) * 1024
