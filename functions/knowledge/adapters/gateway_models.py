@@ -91,6 +91,6 @@ def _refusal(status: int, retry_after: str | None, answer: Any) -> Exception:
     seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
     if status == 429:
         return NotNow(Reason.QUOTA_EXCEEDED, detail, seconds)
-    if status in _TRY_AGAIN:
+    if status in _TRY_AGAIN or told.get("code") == "tenant_suspended":
         return NotNow(Reason.PROVIDER_UNAVAILABLE, detail, seconds, most_waits=_WAITS)
     return CannotIngest(Reason.MODEL_REFUSED, detail)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urljoin
+from urllib.parse import urldefrag, urljoin
 
 import aiohttp
 
@@ -54,7 +54,7 @@ class HttpFetcher:
                         _check(response, address)
                         yield response
                         return
-                    address = urljoin(address, onward)
+                    address = urldefrag(urljoin(address, onward)).url
             raise CannotIngest(Reason.FETCH_FAILED, f"it redirects more than {_REDIRECTS} times")
         except EgressDenied as error:
             raise CannotIngest(Reason.FETCH_DENIED, error.message) from error

@@ -105,11 +105,12 @@ def _cut_structure(text: str, section: _Section, settings: ChunkSettings) -> Ite
         size = count_tokens(text[block.start : block.end])
         if held and tokens + size > settings.max_tokens and not all(each.kind == "heading" for each in held):
             yield _joined(section, held)
-            held, tokens = _carried(text, held, settings), 0
+            held = _carried(text, held, settings)
             tokens = sum(count_tokens(text[each.start : each.end]) for each in held)
             if tokens + size > settings.max_tokens:
                 held, tokens = [], 0
-        if size > settings.max_tokens:
+        if tokens + size > settings.max_tokens:
+            # A heading stays with what is under it.
             stretch = replace(block, start=held[0].start) if held else block
             for start, end in windows(text[stretch.start : stretch.end], settings):
                 yield _one(section, stretch, stretch.start + start, stretch.start + end)
@@ -132,12 +133,12 @@ def _carried(text: str, held: Sequence[Block], settings: ChunkSettings) -> list[
 
 def _overlap_start(text: str, most: int) -> int | None:
     starts = [0, *(match.end() for match in _SENTENCE_END.finditer(text))]
-    best = None
+    best: int | None = None
     for start in reversed([start for start in starts if start < len(text)]):
         if count_tokens(text[start:]) > most:
             break
         best = start
-    return best or None
+    return best
 
 
 def _cut_stretch(text: str, section: _Section, settings: ChunkSettings, split: Split) -> Iterator[Cut]:

@@ -115,6 +115,10 @@ class Ingest:
         except NotNow as error:
             await self._postpone(space, work, error)
             return True
+        except DependencyUnavailable as error:
+            # Longer than an event is tried again. Where it cannot even be noted, the event is all there is.
+            await self._postpone(space, work, NotNow(Reason.DEPENDENCY_UNAVAILABLE, error.message))
+            return True
         except (Conflict, InvalidRequest, Unprocessable) as error:
             # The index does not take it: embeddings of another length, say.
             await self._fail(space, work, CannotIngest(Reason.MODEL_REFUSED, error.message))

@@ -21,7 +21,8 @@ class Reason(StrEnum):
     CONTENT_MISSING = "content_missing"
     MODEL_REFUSED = "model_refused"
     GIVEN_UP = "given_up"
-    # These two are waited out.
+    # These are waited out.
+    DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
     QUOTA_EXCEEDED = "quota_exceeded"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
 

@@ -145,12 +145,11 @@ async def test_addresses_are_fetched_and_those_inside_are_not(library: Library, 
         "http://127.0.0.1/",
         "http://[::ffff:10.0.0.1]/",
         "http://example.com:22/",
+        "http://localhost/",
+        "http://2130706433/",
     ):
         reply = await library("POST", "/v1/documents", {"corpusId": corpus["id"], "name": "x", "uri": refused})
         assert (reply.status, reply.code) == (400, "egress_denied"), refused
-    # Names that resolve to the inside are known only when they are resolved.
-    for inside in ("http://localhost/", "http://2130706433/"):
-        assert (await fetched(inside))["reason"] in {"fetch_denied", "fetch_failed"}
 
 
 @pytest.mark.parametrize(

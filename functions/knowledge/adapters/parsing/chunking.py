@@ -1,6 +1,7 @@
 """Cuts the files of a parsed document into a file of chunks: one JSON line each."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache
@@ -11,6 +12,8 @@ from functions.knowledge.core.blocks import read_blocks
 from functions.knowledge.core.cutting import count_tokens, cut, split_sentences
 from functions.knowledge.core.models import ChunkSettings
 from functions.knowledge.core.reasons import CannotIngest, Reason
+
+_SPACE = re.compile(r"\s*")
 
 
 def preload() -> None:
@@ -40,12 +43,17 @@ def cut_files(folder: Path, settings: ChunkSettings) -> None:
 
 def sentences(text: str, settings: ChunkSettings) -> Iterator[tuple[int, int]]:
     """Stretches of whole sentences by LlamaIndex's `SentenceSplitter`, found again at their places in the text."""
-    position = 0
+    start = end = 0
     for passage in _splitter(settings.max_tokens, settings.overlap_tokens).split_text(text):
-        at = text.find(passage, position)
+        # Where the same words come more than once it is the last place that leaves nothing out.
+        gap = _SPACE.match(text, end)
+        latest = gap.end() if gap else end
+        at = text.rfind(passage, start, latest + len(passage))
+        if at < 0:
+            at = text.find(passage, end)
         if at >= 0:
-            yield at, at + len(passage)
-            position = at + 1
+            start, end = at, at + len(passage)
+            yield start, end
 
 
 @lru_cache(maxsize=4)
