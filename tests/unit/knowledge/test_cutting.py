@@ -5,7 +5,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.knowledge.adapters.parsing.chunking import sentences
@@ -34,7 +34,7 @@ def chunks(parts: list[tuple[str, str]], settings: ChunkSettings) -> tuple[str, 
     return text, list(cut(text, blocks, settings, sentences))
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(PARTS, st.sampled_from(["structure", "fixed", "sentence"]), st.integers(8, 80), st.integers(0, 4))
 def test_nothing_is_lost_and_nothing_is_too_long(
     parts: list[tuple[str, str]], strategy: ChunkStrategy, most: int, overlap: int
