@@ -1,8 +1,9 @@
 """Prompt injection: what is reported, what is not, and how fast."""
 
 import base64
-import time
+import sys
 from array import array
+from types import FrameType
 
 import pytest
 
@@ -147,17 +148,24 @@ def test_weights_are_refused_when_they_are_something_else() -> None:
         linear.load(b"PK\x03\x04")
 
 
-def test_a_kilobyte_takes_about_a_millisecond() -> None:
+def test_work_grows_as_the_text_does() -> None:
     part = "Our neighbour asked whether the instructions for the new heating could be translated into Polish. " * 11
+    _calls(part)
+    assert _calls(part * 2) < 3 * _calls(part)
+
+
+def _calls(text: str) -> int:
+    """Functions called while a text is scanned."""
+    called = 0
+
+    def note(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal called
+        called += event in {"call", "c_call"}
+
     scanner = injection_scanner()
-    scanner.scan(0, Part("user", part))
-    fastest = min(_seconds(part) for _ in range(20))
-
-    # Five times what it takes on an idle core: a busy machine must not fail the test.
-    assert fastest < 0.005
-
-
-def _seconds(text: str) -> float:
-    began = time.perf_counter()
-    injection_scanner().scan(0, Part("user", text))
-    return time.perf_counter() - began
+    sys.setprofile(note)
+    try:
+        scanner.scan(0, Part("user", text))
+    finally:
+        sys.setprofile(None)
+    return called
