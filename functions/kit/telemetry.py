@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 from starlette.responses import Response
@@ -36,9 +37,10 @@ EVENTS = Counter("dcoder_events_total", "Events handled by function and outcome.
 
 
 class _Tracing:
-    """Whether this process records spans."""
+    """Whether this process records spans, and what begins them: to ask for a tracer costs more than a span."""
 
     on = False
+    tracer: trace.Tracer = trace.NoOpTracer()
 
 
 def configure_tracing(service: str, settings: Settings) -> None:
@@ -61,6 +63,7 @@ def configure_tracing(service: str, settings: Settings) -> None:
         provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
     _send_the_rest_at_exit(processors)
+    _Tracing.tracer = provider.get_tracer("dcoder")
     _Tracing.on = True
 
 
@@ -143,9 +146,9 @@ def tell_span(
     error: str = "",
 ) -> None:
     """A span of something that is over, child of the span that `traceparent` names."""
-    parent = _PROPAGATOR.extract({"traceparent": traceparent})
+    parent = _parent(traceparent)
     known = {name: value for name, value in attributes.items() if value is not None}
-    span = trace.get_tracer("dcoder").start_span(name, context=parent, kind=kind, start_time=began_ns, attributes=known)
+    span = _Tracing.tracer.start_span(name, context=parent, kind=kind, start_time=began_ns, attributes=known)
     if error:
         span.set_status(trace.StatusCode.ERROR, error)
     span.end(ended_ns)
@@ -161,11 +164,22 @@ def server_span(name: str, headers: Mapping[str, str], attributes: Mapping[str, 
     if not _Tracing.on:
         yield _continued(headers.get("traceparent", ""))
         return
-    parent = _PROPAGATOR.extract(headers)
-    tracer = trace.get_tracer("dcoder")
-    with tracer.start_as_current_span(name, context=parent, kind=SpanKind.SERVER, attributes=attributes) as span:
+    parent = _PROPAGATOR.extract(headers) if "traceparent" in headers else Context()
+    with _Tracing.tracer.start_as_current_span(
+        name, context=parent, kind=SpanKind.SERVER, attributes=attributes
+    ) as span:
         own = span.get_span_context()
         yield f"00-{own.trace_id:032x}-{own.span_id:016x}-{int(own.trace_flags):02x}"
+
+
+def _parent(traceparent: str) -> Context:
+    """The context of a span of ours, which is well-formed; an empty one outside any request."""
+    parts = traceparent.split("-")
+    if len(parts) != 4:
+        return Context()
+    _, of_trace, of_span, flags = parts
+    known = SpanContext(int(of_trace, 16), int(of_span, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+    return trace.set_span_in_context(NonRecordingSpan(known), Context())
 
 
 def _continued(traceparent: str) -> str:
