@@ -59,6 +59,9 @@ class UsageRecord(ApiModel):
     operation: Literal["chat", "embeddings"]
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
+    cached_prompt_tokens: int = Field(0, ge=0, description="Of the prompt, those that the provider's own cache had.")
+    cache_write_tokens: int = Field(0, ge=0, description="Of the prompt, those that the provider's cache has kept.")
+    reasoning_tokens: int = Field(0, ge=0, description="Of the answer, the model's thoughts.")
     cached: Literal["miss", "hit", "semantic"] = "miss"
     saved_tokens: int = Field(0, ge=0, description="Tokens that a cached answer did not cost.")
     saved_micro_usd: int = Field(0, ge=0, description="What those tokens would have cost by the price table.")

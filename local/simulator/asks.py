@@ -157,10 +157,19 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that an answer reports."""
+    """Tokens that an answer reports.
+
+    Attributes:
+        cached: of the prompt, read from the provider's cache.
+        written: of the prompt, written to it.
+        reasoning: of the completion, thoughts.
+    """
 
     prompt: int
     completion: int
+    cached: int = 0
+    written: int = 0
+    reasoning: int = 0
 
     @property
     def total(self) -> int:

@@ -19,6 +19,8 @@ class Account:
     embedding_calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    cache_write_tokens: int = 0
     embedding_tokens: int = 0
     cancelled_streams: int = 0
     failed_calls: int = 0
@@ -41,11 +43,13 @@ class Bill:
 
     accounts: tuple[Account, Account]
 
-    def chat(self, prompt_tokens: int) -> None:
-        """Bill a chat call and its prompt."""
+    def chat(self, prompt_tokens: int, cached: int = 0, written: int = 0) -> None:
+        """Bill a chat call and its prompt, of which the cache had some and keeps some."""
         for account in self.accounts:
             account.chat_calls += 1
             account.prompt_tokens += prompt_tokens
+            account.cached_prompt_tokens += cached
+            account.cache_write_tokens += written
 
     def completion(self, tokens: int) -> None:
         """Bill generated tokens."""

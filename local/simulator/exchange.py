@@ -100,7 +100,8 @@ class Exchange:
     def billed_chat(self, ask: Ask) -> Bill:
         """A bill with the call and its prompt on it."""
         bill = self._bill(ask.model)
-        bill.chat(self.charged(ask.prompt_tokens))
+        prompt = self.charged(ask.prompt_tokens)
+        bill.chat(prompt, *self._cached(prompt))
         return bill
 
     def bill_embeddings(self, model: str, tokens: int) -> None:
@@ -115,7 +116,9 @@ class Exchange:
         """What the answer reports; None when it shall not say."""
         if self.conduct.fault is Fault.NO_USAGE:
             return None
-        return Usage(self.charged(prompt), self.charged(completion))
+        prompt, completion = self.charged(prompt), self.charged(completion)
+        cached, written = self._cached(prompt)
+        return Usage(prompt, completion, cached, written, min(self.conduct.reasoning, completion))
 
     def json(self, body: Any) -> JsonReply:
         """A whole answer; fails here when the call shall fail in the middle."""
@@ -140,6 +143,11 @@ class Exchange:
             error=self.dialect.stream_error(),
             headers=_request_id(self.dialect),
         )
+
+    def _cached(self, prompt: int) -> tuple[int, int]:
+        """Of a prompt, the tokens that the cache had, and those that it keeps."""
+        cached = min(self.conduct.cached, prompt)
+        return cached, min(self.conduct.written, prompt - cached)
 
     def _bill(self, model: str) -> Bill:
         return self.simulator.ledger.open(self.key, model)

@@ -40,6 +40,8 @@ class FaultRule(ApiModel):
     Attributes:
         key: the API key whose calls are affected; `*` for every key that has no rule of its own.
         times: how many calls are affected; all until the rules are deleted when absent.
+        cached_tokens: of the prompt, told and billed as read from the provider's cache; `written_tokens` as kept there.
+        reasoning_tokens: of the answer, told as thoughts.
     """
 
     key: str
@@ -48,6 +50,9 @@ class FaultRule(ApiModel):
     latency_ms: float = Field(default=0, ge=0)
     chunk_delay_ms: float = Field(default=0, ge=0)
     retry_after_seconds: int = Field(default=1, ge=0)
+    cached_tokens: int = Field(default=0, ge=0)
+    written_tokens: int = Field(default=0, ge=0)
+    reasoning_tokens: int = Field(default=0, ge=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +63,30 @@ class Conduct:
         latency: seconds before the answer starts.
         chunk_delay: seconds between the chunks of a stream.
         retry_after: seconds that a 429 asks the client to wait.
+        cached: tokens of the prompt that are read from the cache; `written` are kept there.
+        reasoning: tokens of the answer that are thoughts.
     """
 
     fault: Fault | None = None
     latency: float = 0
     chunk_delay: float = 0
     retry_after: int = 1
+    cached: int = 0
+    written: int = 0
+    reasoning: int = 0
 
     @classmethod
     def of(cls, rule: FaultRule) -> "Conduct":
         """The conduct that `rule` asks for."""
-        return cls(rule.fault, rule.latency_ms / 1000, rule.chunk_delay_ms / 1000, rule.retry_after_seconds)
+        return cls(
+            rule.fault,
+            rule.latency_ms / 1000,
+            rule.chunk_delay_ms / 1000,
+            rule.retry_after_seconds,
+            rule.cached_tokens,
+            rule.written_tokens,
+            rule.reasoning_tokens,
+        )
 
 
 _HEADERS = {

@@ -175,6 +175,8 @@ def _of_record(record: UsageRecord) -> dict[str, Any]:
     return {
         "gen_ai.usage.input_tokens": record.prompt_tokens,
         "gen_ai.usage.output_tokens": record.completion_tokens,
+        "gen_ai.usage.cache_read.input_tokens": record.cached_prompt_tokens,
+        "gen_ai.usage.cache_creation.input_tokens": record.cache_write_tokens,
         "error.type": record.status if record.status not in {"ok", "cancelled"} else None,
         "dcoder.status": record.status,
         "dcoder.cache.state": record.cached,

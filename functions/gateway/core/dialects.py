@@ -154,6 +154,8 @@ def outline_of(request: Json, limit: str) -> Json:
         "messages": [{"role": "user", "content": parts}],
         "max_completion_tokens": request.get(limit),
         "reasoning_effort": request.get("thinking") or request.get("reasoning"),
+        # A guess is enough: it is reserved by, and a mark makes the prompt dearer.
+        "cache_control": "cache_control" in str(request),
     }
 
 

@@ -112,12 +112,22 @@ class Usage:
     """Tokens of one call.
 
     Attributes:
+        prompt_tokens: all of the prompt, those that the provider's own cache read or wrote among them.
+        completion_tokens: all that the model wrote, its thoughts among them.
         estimated: counted by us because the provider did not say.
+        cached_prompt_tokens: of the prompt, read from the provider's cache, which bills them at a discount.
+        cache_write_tokens: of the prompt, written to the provider's cache; some bill them at a premium.
+        cache_write_hour_tokens: of those written, the ones that Anthropic keeps for an hour, at a higher one.
+        reasoning_tokens: of the answer, thoughts; billed as the rest of it is.
     """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated: bool = False
+    cached_prompt_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_hour_tokens: int = 0
+    reasoning_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -126,13 +136,33 @@ class Usage:
 
     @classmethod
     def of(cls, usage: object) -> "Usage | None":
-        """Read OpenAI's `usage` object; None when there is none. An explicit zero is a zero."""
+        """Read OpenAI's `usage` object; None when there is none. An explicit zero is a zero.
+
+        Details that are no counts, or more than the whole, are taken for none and for the whole: nobody is billed less
+        than nothing.
+        """
         if not isinstance(usage, Mapping):
             return None
         prompt, completion = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
         if not isinstance(prompt, int) or not isinstance(completion or 0, int):
             return None
-        return cls(max(0, prompt), max(0, completion or 0))
+        prompt, completion = max(0, prompt), max(0, completion or 0)
+        cached = _detail(usage, "prompt_tokens_details", "cached_tokens", prompt)
+        written = _detail(usage, "prompt_tokens_details", "cache_creation_tokens", prompt - cached)
+        return cls(
+            prompt,
+            completion,
+            cached_prompt_tokens=cached,
+            cache_write_tokens=written,
+            cache_write_hour_tokens=_detail(usage, "cache_creation", "ephemeral_1h_input_tokens", written),
+            reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens", completion),
+        )
+
+
+def _detail(usage: Mapping[str, Any], part: str, name: str, most: int) -> int:
+    details = usage.get(part)
+    value = details.get(name) if isinstance(details, Mapping) else None
+    return min(max(0, value), most) if isinstance(value, int) else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ async def chat_need(target: Target, body: Json, prices: Prices, default_completi
     asked = [body[name] for name in _LIMITS if body.get(name)]
     thinks = _is(_THINKS, target.model) or body.get("thinking") or body.get("reasoning_effort")
     completion = min(asked) if asked else default_completion * (_THINKING_FACTOR if thinks else 1)
-    into, out_of = prices.nano_usd(target.provider.kind, target.model)
+    into, out_of = prices.nano_usd(target.provider.kind, target.model, writes_cache=_marks_cache(body))
     return Need(
         tokens=prompt,
         nano_usd=prompt * into,
@@ -78,6 +78,16 @@ def limited(target: Target, body: Json, completion: int) -> Json:
     # Servers that only speak like OpenAI may not know the newer name.
     names = named or [_LIMITS[0] if _is(_OPENAI_THINKS, target.model) else _LIMITS[1]]
     return {**body, **dict.fromkeys(names, completion)}
+
+
+def _marks_cache(body: Json) -> bool:
+    """Whether a request has Anthropic's mark that part of its prompt is to be kept."""
+    if body.get("cache_control"):
+        return True
+    carriers = [*body["messages"], *(body.get("tools") or ())]
+    contents = [message.get("content") for message in body["messages"]]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return any(isinstance(carrier, dict) and carrier.get("cache_control") for carrier in (*carriers, *parts))
 
 
 async def prompt_tokens(target: Target, body: Json) -> int:

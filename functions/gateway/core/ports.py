@@ -220,6 +220,10 @@ class Prices(Protocol):
         """What a call cost, in millionths of a dollar."""
         ...
 
-    def nano_usd(self, kind: str, model: str) -> tuple[int, int]:
-        """What a token of the prompt and one of the answer cost, in thousandths of a micro-dollar."""
+    def nano_usd(self, kind: str, model: str, *, writes_cache: bool = False) -> tuple[int, int]:
+        """What a token of the prompt and one of the answer cost at most, in thousandths of a micro-dollar.
+
+        Args:
+            writes_cache: the call tells the provider to keep its prompt, which some bill at a premium.
+        """
         ...

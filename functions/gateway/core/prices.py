@@ -18,14 +18,38 @@ _SAME_AS = {"vertex": "google"}
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars per million tokens equal micro-dollars per token; kept a thousandfold, as integers."""
+    """US dollars per million tokens equal micro-dollars per token; kept a thousandfold, as integers.
+
+    Attributes:
+        cached_nano_usd: a token of the prompt that the provider's cache had.
+        write_nano_usd: one that it was told to keep.
+        write_hour_nano_usd: one that it was told to keep for an hour.
+    """
 
     input_nano_usd: int
     output_nano_usd: int
+    cached_nano_usd: int
+    write_nano_usd: int
+    write_hour_nano_usd: int
+
+    @classmethod
+    def of(cls, row: Mapping[str, str]) -> "Price":
+        """A row of the table; what it does not name costs what other tokens of the prompt do."""
+        given, write = row["input"], row.get("write", row["input"])
+        return cls(
+            _nano(given), _nano(row["output"]), *map(_nano, (row.get("cached", given), write, row.get("hour", write)))
+        )
 
     def cost_micro_usd(self, usage: Usage) -> int:
         """What the tokens cost, rounded half up to a millionth of a dollar."""
-        nano = usage.prompt_tokens * self.input_nano_usd + usage.completion_tokens * self.output_nano_usd
+        written, kept = usage.cache_write_tokens, usage.cache_write_hour_tokens
+        nano = (
+            (usage.prompt_tokens - usage.cached_prompt_tokens - written) * self.input_nano_usd
+            + usage.cached_prompt_tokens * self.cached_nano_usd
+            + (written - kept) * self.write_nano_usd
+            + kept * self.write_hour_nano_usd
+            + usage.completion_tokens * self.output_nano_usd
+        )
         return (nano + 500) // 1000
 
 
@@ -34,20 +58,19 @@ class PriceTable:
 
     def __init__(self, version: str, models: Mapping[str, Mapping[str, Mapping[str, str]]]) -> None:
         self.version = version
-        self._prices = {
-            kind: {name: Price(_nano(row["input"]), _nano(row["output"])) for name, row in rows.items()}
-            for kind, rows in models.items()
-        }
+        self._prices = {kind: {name: Price.of(row) for name, row in rows.items()} for kind, rows in models.items()}
 
     def cost_micro_usd(self, kind: str, model: str, usage: Usage) -> int:
         """What a call cost, in millionths of a dollar; a model without a price costs nothing."""
         price = self.find(kind, model)
         return price.cost_micro_usd(usage) if price else 0
 
-    def nano_usd(self, kind: str, model: str) -> tuple[int, int]:
-        """What a token of the prompt and one of the answer cost, in thousandths of a micro-dollar."""
+    def nano_usd(self, kind: str, model: str, *, writes_cache: bool = False) -> tuple[int, int]:
+        """What a token of the prompt and one of the answer cost at most, in thousandths of a micro-dollar."""
         price = self.find(kind, model)
-        return (price.input_nano_usd, price.output_nano_usd) if price else (0, 0)
+        if price is None:
+            return 0, 0
+        return price.write_hour_nano_usd if writes_cache else price.input_nano_usd, price.output_nano_usd
 
     def family(self, kind: str, model: str) -> str:
         """The name in the table that a model goes by; empty where it has none."""

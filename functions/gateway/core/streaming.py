@@ -105,11 +105,18 @@ def written_in(completion: Json) -> list[str]:
 
 
 def usage_object(usage: Usage) -> Json:
-    """OpenAI's `usage`."""
+    """OpenAI's `usage`, with the details that there are."""
+    read = {"cached_tokens": usage.cached_prompt_tokens, "cache_creation_tokens": usage.cache_write_tokens}
+    details: dict[str, Json] = {
+        "prompt_tokens_details": {name: count for name, count in read.items() if count},
+        "cache_creation": {"ephemeral_1h_input_tokens": hour} if (hour := usage.cache_write_hour_tokens) else {},
+        "completion_tokens_details": {"reasoning_tokens": thought} if (thought := usage.reasoning_tokens) else {},
+    }
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.total_tokens,
+        **{name: detail for name, detail in details.items() if detail},
     }
 
 

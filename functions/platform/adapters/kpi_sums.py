@@ -11,6 +11,9 @@ SUMS = (
     "saved_tokens",
     "cost_micro_usd",
     "saved_micro_usd",
+    "cached_prompt_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
 )
 _KEYS = "grain, tenant_id, bucket, provider, model"
 # Told of the tenants whose figures have changed.
@@ -20,8 +23,8 @@ MINUTES_KEPT = "2 days"
 OF_CALL = """1 AS requests, internal::int AS internal_requests, (status = 'ok' AND NOT internal)::int AS ok_requests,
                (status IN ('error', 'expired') AND NOT internal)::int AS failed_requests,
                (cached <> 'miss')::int AS cached_requests, prompt_tokens, completion_tokens, saved_tokens,
-               cost_micro_usd, saved_micro_usd"""
-OF_CALL_TAKEN_BACK = """-1, -internal::int, 0, (-(NOT internal)::int), 0, 0, 0, 0, 0, 0"""
+               cost_micro_usd, saved_micro_usd, cached_prompt_tokens, cache_write_tokens, reasoning_tokens"""
+OF_CALL_TAKEN_BACK = """-1, -internal::int, 0, (-(NOT internal)::int), 0, 0, 0, 0, 0, 0, 0, 0, 0"""
 # From `changes` (what is added to sums) and `fresh` (the calls themselves). In the order of the keys: batches that
 # overlap then wait for each other instead of deadlocking.
 ENTER = f"""

@@ -22,9 +22,12 @@ _SUMS = """count(*) AS requests, count(*) FILTER (WHERE status <> 'ok') AS faile
            count(*) FILTER (WHERE status = 'expired' OR internal) AS uncounted_requests,
            sum(prompt_tokens)::bigint AS prompt_tokens, sum(completion_tokens)::bigint AS completion_tokens,
            sum(saved_tokens)::bigint AS saved_tokens, sum(cost_micro_usd)::bigint AS cost_micro_usd,
-           sum(compression_saved_tokens)::bigint AS compression_saved_tokens"""
+           sum(compression_saved_tokens)::bigint AS compression_saved_tokens,
+           sum(cached_prompt_tokens)::bigint AS cached_prompt_tokens,
+           sum(cache_write_tokens)::bigint AS cache_write_tokens, sum(reasoning_tokens)::bigint AS reasoning_tokens"""
 _COLUMNS = f"""{_KEYS}, requests, failed_requests, cached_requests, uncounted_requests, prompt_tokens,
-           completion_tokens, saved_tokens, cost_micro_usd, compression_saved_tokens"""
+           completion_tokens, saved_tokens, cost_micro_usd, compression_saved_tokens, cached_prompt_tokens,
+           cache_write_tokens, reasoning_tokens"""
 # A call given up and then found to have ended leaves a row of zeros where it was first.
 _WRONG_HOURS = f"""
     WITH ledger AS (

@@ -18,20 +18,24 @@ _ADD = f"""
             "usageId" uuid, "tenantId" uuid, "at" timestamptz, "provider" text, "model" text, "operation" text,
             "promptTokens" bigint, "completionTokens" bigint, "cached" text, "savedTokens" bigint,
             "costMicroUsd" bigint, "status" text, "apiKeyId" text, "userId" text, "requestId" text, "latencyMs" bigint,
-            "estimated" bool, "groups" text[], "internal" bool, "savedMicroUsd" bigint, "compressionSavedTokens" bigint)
+            "estimated" bool, "groups" text[], "internal" bool, "savedMicroUsd" bigint, "compressionSavedTokens" bigint,
+            "cachedPromptTokens" bigint, "cacheWriteTokens" bigint, "reasoningTokens" bigint)
         ORDER BY "usageId", "status" = 'expired'
     ), fresh AS (
         INSERT INTO usage_ledger AS l (usage_id, tenant_id, at, provider, model, operation, prompt_tokens,
                                        completion_tokens, cached, saved_tokens, cost_micro_usd, status, api_key_id,
                                        user_id, request_id, latency_ms, estimated, groups, internal, saved_micro_usd,
-                                       compression_saved_tokens)
+                                       compression_saved_tokens, cached_prompt_tokens, cache_write_tokens,
+                                       reasoning_tokens)
         SELECT * FROM given ORDER BY "usageId"
         ON CONFLICT (usage_id) DO UPDATE SET
             prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens,
             cached = excluded.cached, saved_tokens = excluded.saved_tokens, saved_micro_usd = excluded.saved_micro_usd,
             cost_micro_usd = excluded.cost_micro_usd,
             status = excluded.status, latency_ms = excluded.latency_ms, estimated = excluded.estimated,
-            compression_saved_tokens = excluded.compression_saved_tokens
+            compression_saved_tokens = excluded.compression_saved_tokens,
+            cached_prompt_tokens = excluded.cached_prompt_tokens, cache_write_tokens = excluded.cache_write_tokens,
+            reasoning_tokens = excluded.reasoning_tokens
             WHERE l.status = 'expired' AND excluded.status <> 'expired'
         RETURNING WITH (OLD AS o, NEW AS n) n.*, o.usage_id IS NOT NULL AS replaced
     ), changes AS (
@@ -47,11 +51,12 @@ _ADD = f"""
         INSERT INTO usage_hourly AS h (tenant_id, bucket, provider, model, operation, api_key_id, user_id, groups,
                                        cached, requests, failed_requests, cached_requests, uncounted_requests,
                                        prompt_tokens, completion_tokens, saved_tokens, cost_micro_usd,
-                                       compression_saved_tokens)
+                                       compression_saved_tokens, cached_prompt_tokens, cache_write_tokens,
+                                       reasoning_tokens)
         SELECT tenant_id, date_trunc('hour', at, 'UTC'), provider, model, operation, api_key_id, user_id, groups,
                cached, sum(requests), sum(failed), sum(requests * (cached <> 'miss')::int), sum(uncounted),
                sum(prompt_tokens), sum(completion_tokens), sum(saved_tokens), sum(cost_micro_usd),
-               sum(compression_saved_tokens)
+               sum(compression_saved_tokens), sum(cached_prompt_tokens), sum(cache_write_tokens), sum(reasoning_tokens)
         FROM changes GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9
         ON CONFLICT (tenant_id, bucket, provider, model, operation, api_key_id, user_id, groups, cached) DO UPDATE SET
             requests = h.requests + excluded.requests,
@@ -62,7 +67,10 @@ _ADD = f"""
             completion_tokens = h.completion_tokens + excluded.completion_tokens,
             saved_tokens = h.saved_tokens + excluded.saved_tokens,
             cost_micro_usd = h.cost_micro_usd + excluded.cost_micro_usd,
-            compression_saved_tokens = h.compression_saved_tokens + excluded.compression_saved_tokens
+            compression_saved_tokens = h.compression_saved_tokens + excluded.compression_saved_tokens,
+            cached_prompt_tokens = h.cached_prompt_tokens + excluded.cached_prompt_tokens,
+            cache_write_tokens = h.cache_write_tokens + excluded.cache_write_tokens,
+            reasoning_tokens = h.reasoning_tokens + excluded.reasoning_tokens
     ), counted AS (
         SELECT q.id AS quota_id, date_trunc(q.period, c.at, 'UTC') AS window_start,
                sum(quota_amount(q.metric, (c.requests - c.uncounted)::bigint, c.prompt_tokens + c.completion_tokens,
@@ -88,7 +96,9 @@ _TOTALS = """
            sum(prompt_tokens)::bigint AS prompt_tokens, sum(completion_tokens)::bigint AS completion_tokens,
            sum(cached_requests)::bigint AS cached_requests, sum(saved_tokens)::bigint AS saved_tokens,
            sum(cost_micro_usd)::bigint AS cost_micro_usd,
-           sum(compression_saved_tokens)::bigint AS compression_saved_tokens
+           sum(compression_saved_tokens)::bigint AS compression_saved_tokens,
+           sum(cached_prompt_tokens)::bigint AS cached_prompt_tokens,
+           sum(cache_write_tokens)::bigint AS cache_write_tokens, sum(reasoning_tokens)::bigint AS reasoning_tokens
     FROM usage_hourly {join}
     WHERE tenant_id = $1 AND bucket >= $2 AND bucket < $3
       AND ($6::timestamptz IS NULL OR (date_trunc($4, bucket, 'UTC'), {key}, {subkey}) > ($6, $7::text, $8::text))

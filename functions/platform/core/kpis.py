@@ -105,6 +105,9 @@ class Sums:
     saved_tokens: int = 0
     cost_micro_usd: int = 0
     saved_micro_usd: int = 0
+    cached_prompt_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
 
     @property
     def callers_requests(self) -> int:

@@ -212,6 +212,8 @@ class UsageTotal:
         requests: all calls, cached ones included.
         saved_tokens: what the cached ones would have taken.
         compression_saved_tokens: what prompts did not take because they were compressed.
+        cached_prompt_tokens: of the prompts, what providers' own caches had; `cache_write_tokens` what they kept.
+        reasoning_tokens: of the answers, thoughts.
     """
 
     start: datetime
@@ -223,6 +225,9 @@ class UsageTotal:
     saved_tokens: int
     cost_micro_usd: int
     compression_saved_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "UsageTotal":

@@ -93,6 +93,7 @@ def storable(record: UsageRecord, tenant_id: str) -> UsageRecord:
     numbers = (record.prompt_tokens, record.completion_tokens, record.saved_tokens, record.cost_micro_usd)
     if (
         max(*numbers, record.compression_saved_tokens, record.latency_ms) > _MOST
+        or max(record.cached_prompt_tokens, record.cache_write_tokens, record.reasoning_tokens) > _MOST
         or not _EARLIEST <= _aware(record.at) < _LATEST
     ):
         raise InvalidRequest(f"usage {record.usage_id} has a number or a time that cannot be")

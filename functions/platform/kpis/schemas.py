@@ -68,7 +68,10 @@ class KpiSums(ApiModel):
     cached_requests: int
     cache_hit_rate: Rate
     prompt_tokens: int
+    cached_prompt_tokens: Annotated[int, Field(description="Of those, what the providers' own prompt caches had.")]
+    cache_write_tokens: Annotated[int, Field(description="Of those, what the providers' prompt caches kept.")]
     completion_tokens: int
+    reasoning_tokens: Annotated[int, Field(description="Of those, the models' thoughts.")]
     saved_tokens: Annotated[int, Field(description="What cached answers would have taken.")]
     saved_micro_usd: Annotated[int, Field(description="What those would have cost by the price table.")]
     cost_micro_usd: MicroUsd

@@ -33,7 +33,10 @@ class UsageItem(ApiModel):
     operation: Literal["chat", "embeddings"] | None = None
     requests: Annotated[int, Field(description="All calls, cached ones included.")]
     prompt_tokens: int
+    cached_prompt_tokens: Annotated[int, Field(description="Of those, what the provider's own prompt cache had.")]
+    cache_write_tokens: Annotated[int, Field(description="Of those, what the provider's prompt cache kept.")]
     completion_tokens: int
+    reasoning_tokens: Annotated[int, Field(description="Of those, the model's thoughts.")]
     cached_requests: Annotated[int, Field(description="Calls that the cache answered.")]
     saved_tokens: Annotated[int, Field(description="Tokens those would have taken.")]
     compression_saved_tokens: Annotated[int, Field(description="Tokens that prompts lost to compression.")]
@@ -48,7 +51,10 @@ class UsageItem(ApiModel):
             **part,
             requests=total.requests,
             prompt_tokens=total.prompt_tokens,
+            cached_prompt_tokens=total.cached_prompt_tokens,
+            cache_write_tokens=total.cache_write_tokens,
             completion_tokens=total.completion_tokens,
+            reasoning_tokens=total.reasoning_tokens,
             cached_requests=total.cached_requests,
             saved_tokens=total.saved_tokens,
             compression_saved_tokens=total.compression_saved_tokens,

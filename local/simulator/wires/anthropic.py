@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -187,10 +188,10 @@ def _result(block: Json) -> tuple[str, int]:
 
 def _usage(usage: Usage) -> Json:
     return {
-        "input_tokens": usage.prompt,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "input_tokens": usage.prompt - usage.cached - usage.written,
+        "cache_creation_input_tokens": usage.written,
+        "cache_read_input_tokens": usage.cached,
+        "cache_creation": {"ephemeral_5m_input_tokens": usage.written, "ephemeral_1h_input_tokens": 0},
         "output_tokens": usage.completion,
         "service_tier": "standard",
         "inference_geo": "not_available",
@@ -230,7 +231,7 @@ def _frames(ask: Ask, answer: Answer, usage: Usage | None) -> Iterator[Frame]:
     message = _message(ask)
     if usage is not None:
         # The first event cannot know how much will be generated; Anthropic reports a small number there.
-        message["usage"] = _usage(Usage(usage.prompt, min(usage.completion, 1)))
+        message["usage"] = _usage(replace(usage, completion=min(usage.completion, 1)))
     yield Frame(_event("message_start", message=message))
     blocks = [_text_block(answer.text)] if answer.text else []
     blocks += [_tool_block(call.name, call.encoded) for call in answer.calls]

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,12 +66,17 @@ class Reply:
     def _usage(self, usage: Usage, *, final: bool) -> Json:
         counted: Json = {
             "promptTokenCount": usage.prompt,
-            "candidatesTokenCount": usage.completion,
+            "candidatesTokenCount": usage.completion - usage.reasoning,
             "totalTokenCount": usage.total,
             "promptTokensDetails": [{"modality": "TEXT", "tokenCount": usage.prompt}],
         }
+        if usage.cached:
+            counted["cachedContentTokenCount"] = usage.cached
+        if usage.reasoning:
+            counted["thoughtsTokenCount"] = usage.reasoning
         if final:
-            counted["candidatesTokensDetails"] = [{"modality": "TEXT", "tokenCount": usage.completion}]
+            told = usage.completion - usage.reasoning
+            counted["candidatesTokensDetails"] = [{"modality": "TEXT", "tokenCount": told}]
         return counted | {"trafficType": "ON_DEMAND"} if self.vertex else counted
 
 
@@ -103,8 +108,13 @@ def _chunks(reply: Reply, chosen: list[Answer], usage: Usage | None) -> Iterator
             last = place == len(pieces) - 1
             candidate = reply.candidate(index, parts, answer.finish if last else None)
             sent += count
-            so_far = None if usage is None else Usage(usage.prompt, min(sent, usage.completion))
+            so_far = None if usage is None else _up_to(usage, sent)
             yield reply.body([candidate], so_far, final=last and index == len(chosen) - 1), count
+
+
+def _up_to(usage: Usage, sent: int) -> Usage:
+    told = min(sent, usage.completion)
+    return replace(usage, completion=told, reasoning=min(usage.reasoning, told))
 
 
 def _event_frames(chunks: Iterator[tuple[Json, int]]) -> list[Frame]:

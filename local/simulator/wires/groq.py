@@ -95,6 +95,8 @@ class GroqShape(ChatShape):
             "completion_tokens": usage.completion,
             "completion_time": usage.completion / 500,
             "total_tokens": usage.total,
+            **({"prompt_tokens_details": {"cached_tokens": usage.cached}} if usage.cached else {}),
+            **({"completion_tokens_details": {"reasoning_tokens": usage.reasoning}} if usage.reasoning else {}),
             "total_time": usage.prompt / 10_000 + usage.completion / 500,
         }
 

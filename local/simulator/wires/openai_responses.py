@@ -217,8 +217,8 @@ def _tool_choice(choice: Any) -> tuple[ToolMode, tuple[str, ...]]:
 def _usage(usage: Usage) -> Json:
     return {
         "input_tokens": usage.prompt,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": usage.cached},
         "output_tokens": usage.completion,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.total,
     }

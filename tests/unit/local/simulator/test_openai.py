@@ -265,7 +265,7 @@ async def test_too_long_a_prompt(openai: AsyncOpenAI) -> None:
 
 
 @pytest.mark.parametrize(
-    "texts", [[], "", ["fine", ""], [1, 2, 3], [[1, 2], [3]]], ids=["none", "empty", "one empty", "tokens", "arrays"]
+    "texts", [[], "", ["fine", ""], [[1, 2], ["a"]]], ids=["none", "empty", "one empty", "tokens and text"]
 )
 async def test_bad_embedding_inputs(simulator: Simulator, key: str, texts: Any) -> None:
     body = {"model": "text-embedding-3-small", "input": texts}
