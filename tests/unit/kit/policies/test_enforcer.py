@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.kit.policies.attributes import UNKNOWN, Resource
@@ -52,6 +52,7 @@ callers = st.builds(
 actions = st.sampled_from(sorted(defaults().actions))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(rules, max_size=6), st.lists(rules, max_size=3), callers, actions, resources, st.booleans())
 def test_a_decision_is_what_the_rules_say_read_one_by_one(
     own: list[dict[str, Any]],
