@@ -1,9 +1,10 @@
 """The gateway's composition root: settings in, use cases out."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import orjson
@@ -67,20 +68,57 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
         runtime.databases, runtime.secrets, fresh=settings.api_key_cache_seconds, stale=settings.api_key_stale_seconds
     )
     link = RedisLink(settings.redis_url.get_secret_value(), timeout_seconds=settings.redis_timeout_seconds)
-    spool = Spool(settings.spool_dir)
     limits = PostgresLimitDirectory(runtime.databases, stale=settings.api_key_stale_seconds)
+    spool = Spool(settings.spool_dir)
     meter = RedisMeter(link, spool, limits, lease_seconds=settings.quota_lease_seconds)
-    policy = AdmissionPolicy(
-        completion_tokens=settings.quota_completion_tokens,
-        wait_seconds=settings.quota_wait_seconds,
-        open_without_store=settings.quota_when_redis_away == "open",
-    )
-    admission = Admission(limits, meter, load_prices(), runtime.spawn, policy)
-    process = Offload(
-        TARGET, workers=settings.compression_processes, seconds=settings.compression_seconds, waiting=_MOST_PROMPTS
-    )
+    admission = Admission(limits, meter, load_prices(), runtime.spawn, _admission_policy(settings))
     contents = ContentSealer(runtime.data_keys, runtime.spawn)
     usage = UsageBook(meter, load_prices(), admission.freed, contents, CallTelemetry(load_prices().family))
+    async with AsyncExitStack() as ending:
+        http = await ending.enter_async_context(_provider_http(settings, egress))
+        ending.push_async_callback(link.close)
+        compressor = CompressionProcess(process := _compression(settings))
+        ending.push_async_callback(process.close)
+        wires, messages = _wires(http, egress), MessagesWire(http)
+        embedder = Embedder(directory, wires, admission, usage, _platform_embedder(settings))
+        answers = RedisAnswerCache(link)
+        cache = _cache(runtime, answers, embedder, link)
+        for name, work in {
+            "spool-replay": spool.replay_for_ever(meter.replay),
+            "subscriptions": _subscriptions(runtime, directory, limits).run(),
+            "limits": limits.follow(),
+            "reservations": meter.keep(),
+            "cache-counts": answers.keep(),
+        }.items():
+            await ending.enter_async_context(_background(work, name))
+        completions = Completions(
+            directory,
+            wires,
+            cache,
+            admission=admission,
+            usage=usage,
+            contents=contents,
+            compressor=compressor,
+            spawn=runtime.spawn,
+            natives=_natives(http, messages),
+        )
+        counts = TokenCounts(directory, {"anthropic": messages})
+        yield Gateway(completions, embedder, counts, ModelCatalogue(directory), runtime.tenants)
+
+
+@asynccontextmanager
+async def _background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def _provider_http(settings: Settings, egress: EgressPolicy) -> AsyncIterator[ProviderHttp]:
     connector = aiohttp.TCPConnector(limit=0, resolver=egress.resolver(), keepalive_timeout=60, ttl_dns_cache=60)
     async with aiohttp.ClientSession(
         connector=connector,
@@ -89,72 +127,66 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
         trust_env=False,
         auto_decompress=True,
     ) as session:
-        http = ProviderHttp(
+        yield ProviderHttp(
             session,
             egress,
             connect_seconds=settings.provider_connect_seconds,
             first_byte_seconds=settings.provider_first_byte_seconds,
             total_seconds=settings.provider_total_seconds,
         )
-        wires: dict[str, ChatWire] = {
-            "openai": OpenAIWire(http),
-            "groq": OpenAIWire(http, embeds=False),
-            "anthropic": AnthropicWire(http),
-            "google": GoogleWire(http),
-            "vertex": VertexWire(http, VertexCredentials(http, egress)),
-        }
-        messages = MessagesWire(http)
-        natives: dict[tuple[str, str], NativeWire] = {
-            ("messages", "anthropic"): messages,
-            ("responses", "openai"): ResponsesWire(http),
-            ("completions", "openai"): TextCompletionsWire(http),
-        }
-        embedder = Embedder(directory, wires, admission, usage, _platform_embedder(settings))
-        answers = RedisAnswerCache(link)
-        cache = SemanticCache(
-            answers,
-            embedder,
-            CacheFeedback(RedisCacheBook(link)),
-            load_prices(),
-            embedding_seconds=settings.cache_embedding_seconds,
-            spawn=runtime.spawn,
-        )
-        subscriptions = Subscriptions(settings.nats_url.get_secret_value())
-        subscriptions.on("provider.updated", lambda event: directory.forget(event.tenant_id or ""))
-        subscriptions.on("quota.changed", lambda _: limits.wake())
-        subscriptions.on("tenant.updated", lambda event: runtime.forget_tenant(event.tenant_id or ""))
-        tasks = [
-            asyncio.create_task(spool.replay_for_ever(meter.replay), name="spool-replay"),
-            asyncio.create_task(subscriptions.run(), name="subscriptions"),
-            asyncio.create_task(limits.follow(), name="limits"),
-            asyncio.create_task(meter.keep(), name="reservations"),
-            asyncio.create_task(answers.keep(), name="cache-counts"),
-        ]
-        try:
-            yield Gateway(
-                Completions(
-                    directory,
-                    wires,
-                    cache,
-                    admission=admission,
-                    usage=usage,
-                    contents=contents,
-                    compressor=CompressionProcess(process),
-                    spawn=runtime.spawn,
-                    natives=natives,
-                ),
-                embedder,
-                TokenCounts(directory, {"anthropic": messages}),
-                ModelCatalogue(directory),
-                runtime.tenants,
-            )
-        finally:
-            for task in tasks:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-            await process.close()
-            await link.close()
+
+
+def _wires(http: ProviderHttp, egress: EgressPolicy) -> dict[str, ChatWire]:
+    return {
+        "openai": OpenAIWire(http),
+        "groq": OpenAIWire(http, embeds=False),
+        "anthropic": AnthropicWire(http),
+        "google": GoogleWire(http),
+        "vertex": VertexWire(http, VertexCredentials(http, egress)),
+    }
+
+
+def _natives(http: ProviderHttp, messages: MessagesWire) -> dict[tuple[str, str], NativeWire]:
+    return {
+        ("messages", "anthropic"): messages,
+        ("responses", "openai"): ResponsesWire(http),
+        ("completions", "openai"): TextCompletionsWire(http),
+    }
+
+
+def _admission_policy(settings: Settings) -> AdmissionPolicy:
+    return AdmissionPolicy(
+        completion_tokens=settings.quota_completion_tokens,
+        wait_seconds=settings.quota_wait_seconds,
+        open_without_store=settings.quota_when_redis_away == "open",
+    )
+
+
+def _compression(settings: Settings) -> Offload:
+    return Offload(
+        TARGET, workers=settings.compression_processes, seconds=settings.compression_seconds, waiting=_MOST_PROMPTS
+    )
+
+
+def _cache(runtime: Runtime, answers: RedisAnswerCache, embedder: Embedder, link: RedisLink) -> SemanticCache:
+    return SemanticCache(
+        answers,
+        embedder,
+        CacheFeedback(RedisCacheBook(link)),
+        load_prices(),
+        embedding_seconds=runtime.settings.cache_embedding_seconds,
+        spawn=runtime.spawn,
+    )
+
+
+def _subscriptions(
+    runtime: Runtime, directory: PostgresProviderDirectory, limits: PostgresLimitDirectory
+) -> Subscriptions:
+    subscriptions = Subscriptions(runtime.settings.nats_url.get_secret_value())
+    subscriptions.on("provider.updated", lambda event: directory.forget(event.tenant_id or ""))
+    subscriptions.on("quota.changed", lambda _: limits.wake())
+    subscriptions.on("tenant.updated", lambda event: runtime.forget_tenant(event.tenant_id or ""))
+    return subscriptions
 
 
 def _platform_embedder(settings: Settings) -> Provider | None:
