@@ -1,9 +1,8 @@
 """The path of a completion, in whatever format it is asked for: route, look up, call, count."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from functions.gateway.core.admission import Admission
@@ -21,23 +20,25 @@ from functions.gateway.core.models import (
     Target,
     Usage,
 )
-from functions.gateway.core.needs import estimated, limited
+from functions.gateway.core.needs import estimated
 from functions.gateway.core.ports import ChatWire, Contents, NativeWire, ProviderDirectory
 from functions.gateway.core.routing import resolved
 from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.shortening import Compressor, shortened
 from functions.gateway.core.streaming import Assembler, chunks_of, usage_object, written_in
+from functions.gateway.core.telling import (
+    Told,
+    each_of,
+    events_told,
+    in_words,
+    native_request,
+    reading_of,
+    sent_to_provider,
+    told_answer,
+    without_unasked_usage,
+)
 from functions.gateway.core.usage import UsageBook
 from functions.kit.errors import DcoderError
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What a provider said, and the words it used where they were not a chat completion's."""
-
-    completion: Json
-    own: Json | None = None
-
 
 # Tenant and digest of the request.
 _Flight = tuple[str, str]
@@ -74,7 +75,7 @@ class Completions:
         self._contents = contents
         self._compressor = compressor
         self._spawn = spawn
-        self._flights: dict[_Flight, asyncio.Future[_Told]] = {}
+        self._flights: dict[_Flight, asyncio.Future[Told]] = {}
         self._streams: dict[_Flight, asyncio.Future[LiveStream | CachedAnswer | None]] = {}
 
     async def complete(
@@ -93,16 +94,16 @@ class Completions:
         call.may_wait = True
         if call.key is None or not control.may_read:
             await self._admit(call)
-            return _answer(call, await self._ask(call))
+            return told_answer(call, await self._ask(call))
         flight = (caller.tenant_id, call.key.exact)
         running = self._flights.get(flight)
         if running is not None:
-            return _answer(call, await self._share(call, running))
+            return told_answer(call, await self._share(call, running))
         task = asyncio.ensure_future(self._find_or_ask(call))
         self._flights[flight] = task
         task.add_done_callback(lambda done: self._landed(flight, done))
         # Shielded: the caller who leaves must not take the answer from those who wait for the same one.
-        return _answer(call, await asyncio.shield(task))
+        return told_answer(call, await asyncio.shield(task))
 
     async def stream(
         self, caller: Caller, body: Json, control: CacheControl, dialect: Dialect | None = None
@@ -148,7 +149,7 @@ class Completions:
             await self._shorten(call)
         live = LiveStream(
             open_stream,
-            _reading(call),
+            reading_of(call),
             settle=lambda assembler, status: self._settle(call, assembler, status),
             give_back=lambda: self._admission.give_back(call.booking),
         )
@@ -175,12 +176,12 @@ class Completions:
 
     def _streamed(self, call: Call, opened: LiveStream | CachedAnswer, wants_usage: bool) -> StreamedAnswer:
         if isinstance(opened, CachedAnswer):
-            chunks = _each(chunks_of(opened.completion, include_usage=wants_usage))
-            return StreamedAnswer(call, _in_words(call, chunks), lambda: None)
+            chunks = each_of(chunks_of(opened.completion, include_usage=wants_usage))
+            return StreamedAnswer(call, in_words(call, chunks), lambda: None)
         if call.passage is None:
-            return StreamedAnswer(call, _without_unasked_usage(opened.chunks(), wants_usage), opened.abandon)
+            return StreamedAnswer(call, without_unasked_usage(opened.chunks(), wants_usage), opened.abandon)
         heard = opened.chunks()
-        events = _told_of(call.passage.dialect, heard) if call.passage.wire else _in_words(call, heard)
+        events = events_told(call.passage.dialect, heard) if call.passage.wire else in_words(call, heard)
         return StreamedAnswer(call, events, opened.abandon)
 
     async def _begin(self, caller: Caller, body: Json, control: CacheControl, dialect: Dialect | None) -> Call:
@@ -195,21 +196,18 @@ class Completions:
         chat = body if passage is None else passage.chat
         warmest = caller.settings.cache_max_temperature
         key = cache_key(caller.tenant_id, target, chat, max_temperature=warmest) if caching else None
-        # What goes to the provider in another format goes as it came.
-        is_settled = caller.compression == "off" or (passage is not None and passage.wire is not None)
-        return Call(booking, chat, key, control, passage, is_settled=is_settled)
+        return Call(booking, chat, key, control, passage, is_settled=caller.compression == "off")
 
     def _opening(self, call: Call) -> Callable[[], AbstractAsyncContextManager[AsyncIterator[Json]]]:
         """What asks the provider for a stream, later."""
         passage = call.passage
         if passage is not None and passage.wire is not None:
-            native, dialect = passage.wire, passage.dialect
-            return lambda: native.stream(
-                call.target, dialect.native(call.target, call.most_tokens, stream=True), dialect.headers
-            )
+            native = passage.wire
+            # Asked of the call when it is opened: the prompt may be shorter by then.
+            return lambda: native.stream(call.target, native_request(call, stream=True), passage.dialect.headers)
         wire = self._wire(call.target)
         options = {"stream": True, "stream_options": {"include_usage": True}}
-        return lambda: wire.stream(call.target, {**_sent(call), **options})
+        return lambda: wire.stream(call.target, {**sent_to_provider(call), **options})
 
     def _wire(self, target: Target) -> ChatWire:
         wire = self._wires.get(target.provider.kind)
@@ -217,7 +215,7 @@ class Completions:
             raise ProviderRejected(f"chat with providers of kind {target.provider.kind} is not offered yet")
         return wire
 
-    async def _share(self, call: Call, running: "asyncio.Future[_Told]") -> _Told:
+    async def _share(self, call: Call, running: "asyncio.Future[Told]") -> Told:
         """The very same question is being asked right now: its answer, or its failure, is this call's too."""
         with self._admission.holding(call.booking):
             await self._admission.for_request(call.booking)
@@ -231,7 +229,7 @@ class Completions:
             await self._admit(call)
         return await self._ask(call)
 
-    async def _find_or_ask(self, call: Call) -> _Told:
+    async def _find_or_ask(self, call: Call) -> Told:
         try:
             with self._admission.holding(call.booking):
                 cached = await self._admit_and_find(call)
@@ -247,11 +245,22 @@ class Completions:
         if call.is_settled:
             return
         call.is_settled = True
-        body, told = await shortened(self._compressor, call.body, call.caller.compression, call.target.model)
+        passage = call.passage
+        if passage is not None and passage.wire is not None:
+            body: Json = {"messages": passage.dialect.turns()}
+        else:
+            body = call.body
+        shorter, told = await shortened(self._compressor, body, call.caller.compression, call.target.model)
         if told is not None:
             call.shortening, call.booking.shortened_by = told, told.saved
-        if body is not call.body:
-            call.written, call.body = call.body, body
+        if shorter is body:
+            return
+        call.written = call.body
+        if passage is not None and passage.wire is not None:
+            call.passage = passage.shortened(call.target, shorter["messages"])
+            call.body = call.passage.chat
+        else:
+            call.body = shorter
 
     async def _admit(self, call: Call, *, patient: bool = True) -> None:
         await self._shorten(call)
@@ -293,7 +302,7 @@ class Completions:
         await self._admission.for_request(call.booking)
         return cached
 
-    async def _ask(self, call: Call) -> _Told:
+    async def _ask(self, call: Call) -> Told:
         with self._admission.holding(call.booking):
             await self._shorten(call)
             told = await self._told(call)
@@ -305,19 +314,17 @@ class Completions:
         self._keep(call, completion)
         return told
 
-    async def _told(self, call: Call) -> _Told:
+    async def _told(self, call: Call) -> Told:
         passage = call.passage
         if passage is None or passage.wire is None:
             wire = self._wire(call.target)
             with self._asking(call):
-                return _Told(await wire.complete(call.target, _sent(call)))
+                return Told(await wire.complete(call.target, sent_to_provider(call)))
         dialect = passage.dialect
         with self._asking(call):
-            own = await passage.wire.complete(
-                call.target, dialect.native(call.target, call.most_tokens, stream=False), dialect.headers
-            )
+            own = await passage.wire.complete(call.target, native_request(call, stream=False), dialect.headers)
         with understanding(call.target):
-            return _Told(dialect.completion(own), own)
+            return Told(dialect.completion(own), own)
 
     @contextmanager
     def _asking(self, call: Call) -> Iterator[None]:
@@ -328,13 +335,13 @@ class Completions:
             self._usage.failed(call.booking, error.code)
             raise
 
-    async def _serve_cached(self, call: Call, cached: CachedAnswer) -> _Told:
+    async def _serve_cached(self, call: Call, cached: CachedAnswer) -> Told:
         call.cached = cached
         call.most_tokens = None
         self._cache.served(call, cached)
         saved = Usage.of(cached.completion.get("usage")) or Usage()
         await self._usage.record_cached(call.booking, cached.state, saved, said=call.said(cached.completion))
-        return _Told(cached.completion)
+        return Told(cached.completion)
 
     async def _settle(self, call: Call, assembler: Assembler, status: Status) -> None:
         usage = assembler.usage or await estimated(call.target, call.body, assembler.written())
@@ -349,68 +356,7 @@ class Completions:
         else:
             self._cache.let_others(call)
 
-    def _landed(self, flight: _Flight, done: "asyncio.Future[_Told]") -> None:
+    def _landed(self, flight: _Flight, done: "asyncio.Future[Told]") -> None:
         self._flights.pop(flight, None)
         if not done.cancelled():
             done.exception()
-
-
-def _answer(call: Call, told: _Told) -> Answer:
-    if call.passage is None or told.own is not None:
-        return Answer(call, told.own or told.completion)
-    with understanding(call.target):
-        return Answer(call, call.passage.dialect.answer(told.completion))
-
-
-def _reading(call: Call) -> Callable[[Json], Iterable[Json]] | None:
-    """How to read what the provider streams, where it is not chunks of a chat."""
-    if call.passage is None or call.passage.wire is None:
-        return None
-    reader = call.passage.dialect.reader()
-
-    def read(event: Json) -> Iterable[Json]:
-        with understanding(call.target):
-            return tuple(reader.add(event))
-
-    return read
-
-
-async def _told_of(dialect: Dialect, events: AsyncIterator[Json]) -> AsyncIterator[Json]:
-    async for event in events:
-        if dialect.is_told(event):
-            yield event
-
-
-async def _in_words(call: Call, chunks: AsyncIterator[Json]) -> AsyncIterator[Json]:
-    """The chunks as the caller's format tells them."""
-    if call.passage is None:
-        async for chunk in chunks:
-            yield chunk
-        return
-    writer = call.passage.dialect.writer()
-    async for chunk in chunks:
-        with understanding(call.target):
-            events = list(writer.add(chunk))
-        for event in events:
-            yield event
-    for event in writer.end():
-        yield event
-
-
-def _sent(call: Call) -> Json:
-    """The request as the provider gets it, but for what asks it for a stream."""
-    body = {name: value for name, value in call.body.items() if name not in {"stream", "stream_options"}}
-    body["model"] = call.target.model
-    return body if call.most_tokens is None else limited(call.target, body, call.most_tokens)
-
-
-async def _each(chunks: Any) -> AsyncIterator[Json]:
-    for chunk in chunks:
-        yield chunk
-
-
-async def _without_unasked_usage(chunks: AsyncIterator[Json], wanted: bool) -> AsyncIterator[Json]:
-    """Take out the usage chunk that we asked the provider for and the client did not."""
-    async for chunk in chunks:
-        if wanted or chunk.get("choices") or not chunk.get("usage"):
-            yield chunk

@@ -7,16 +7,12 @@ admitted, priced and cached by.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
 from functions.gateway.core.errors import ProviderBadResponse, ProviderRejected
 from functions.gateway.core.models import Json, Target
 from functions.gateway.core.ports import NativeWire
-
-_SETTINGS = frozenset({"model", "metadata", "user", "stream"})
-# Bytes in base64, and where to find them: counted as one attachment each, however long.
-_OPAQUE = ("data", "file_data", "image_url", "url")
 
 
 class ChunkReader(Protocol):
@@ -80,6 +76,17 @@ class Dialect(Protocol):
         """
         ...
 
+    def turns(self) -> list[Json]:
+        """The request's messages as a chat's, one for one, for what makes prompts shorter.
+
+        Only texts of users and tools that may change have those roles. Empty where nothing may.
+        """
+        ...
+
+    def with_turns(self, turns: list[Json]) -> "Dialect":
+        """The same request with the texts of these turns."""
+        ...
+
     def is_told(self, event: Json) -> bool:
         """Whether the caller is told an event that the provider streamed."""
         ...
@@ -140,40 +147,10 @@ class Passage:
         except ProviderRejected:
             return cls(dialect, dialect.outline(), wire, may_share=False)
 
-
-def outline_of(request: Json, limit: str) -> Json:
-    """A chat as long as a request that cannot be said as one.
-
-    Args:
-        limit: the request's field that bounds its answer.
-    """
-    texts, attachments = _gather({name: value for name, value in request.items() if name not in _SETTINGS})
-    parts: list[Json] = [{"type": "text", "text": "\n".join(texts)}, *([{"type": "file"}] * attachments)]
-    return {
-        "model": request.get("model"),
-        "messages": [{"role": "user", "content": parts}],
-        "max_completion_tokens": request.get(limit),
-        "reasoning_effort": request.get("thinking") or request.get("reasoning"),
-        # A guess is enough: it is reserved by, and a mark makes the prompt dearer.
-        "cache_control": "cache_control" in str(request),
-    }
-
-
-def _gather(request: Json) -> tuple[list[str], int]:
-    """What is to be read in a request, and how many things in it are no text."""
-    texts: list[str] = []
-    attachments = 0
-    waiting: list[object] = [request]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str):
-            texts.append(value)
-        elif isinstance(value, Mapping):
-            attachments += sum(isinstance(value.get(name), str) for name in _OPAQUE)
-            waiting += [part for name, part in value.items() if name not in _OPAQUE]
-        elif isinstance(value, list):
-            waiting += value
-    return texts, attachments
+    def shortened(self, target: Target, turns: list[Json]) -> "Passage":
+        """The same way for a request with other texts."""
+        dialect = self.dialect.with_turns(turns)
+        return replace(self, dialect=dialect, chat=dialect.chat(target) if self.may_share else dialect.outline())
 
 
 @contextmanager

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from functions.gateway.core.dialects import ChunkReader, EventWriter, outline_of
+from functions.gateway.core.dialects import ChunkReader, EventWriter
 from functions.gateway.core.models import Json, Target
+from functions.gateway.core.outlines import outline_of
 from functions.gateway.core.translation.anthropic_response import chat_completion
 from functions.gateway.core.translation.anthropic_stream import AnthropicStream
 from functions.gateway.core.translation.messages_request import chat_request
@@ -88,6 +89,25 @@ class Messages:
         limit = {} if most_tokens is None else {"max_tokens": most_tokens}
         return {**body, **limit, **({"stream": True} if stream else {}), "model": target.model}
 
+    def turns(self) -> list[Json]:
+        """The messages; those up to the last mark for Anthropic's prompt cache as ones that must not change.
+
+        Were they others, the cache would be of no use. None where the request itself is marked.
+        """
+        messages = self.request.get("messages")
+        if self.request.get("cache_control") or not isinstance(messages, list):
+            return []
+        if not all(isinstance(message, dict) for message in messages):
+            return []
+        marked = max((at for at, message in enumerate(messages) if _is_marked(message)), default=-1)
+        return [{**message, "role": "system"} if at <= marked else message for at, message in enumerate(messages)]
+
+    def with_turns(self, turns: list[Json]) -> "Messages":
+        """The same request with the texts of these messages."""
+        pairs = zip(self.request["messages"], turns, strict=True)
+        said = [{**message, "content": turn["content"]} if "content" in turn else message for message, turn in pairs]
+        return Messages({**self.request, "messages": said}, self.headers)
+
     def is_told(self, event: Json) -> bool:
         """Everything that Anthropic streams is."""
         del event
@@ -116,6 +136,12 @@ class Messages:
         named = (beta.strip() for beta in self.headers.get("anthropic-beta", "").split(","))
         if unknown := next((beta for beta in named if beta and not _BETA.fullmatch(beta)), None):
             raise refuse("anthropic-beta", f"{unknown[:80]!r} is not let through")
+
+
+def _is_marked(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return bool(value.get("cache_control")) or any(map(_is_marked, value.values()))
+    return isinstance(value, list) and any(map(_is_marked, value))
 
 
 def _tools(request: Json) -> list[Mapping[str, Any]]:

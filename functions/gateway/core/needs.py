@@ -20,7 +20,7 @@ _PER_ATTACHMENT = 1_600
 _OPENAI_THINKS = ("o1", "o3", "o4", "gpt-5")
 _THINKS = (*_OPENAI_THINKS, "gemini-2.5", "gemini-3")
 _THINKING_FACTOR = 4
-_LIMITS: Final = ("max_completion_tokens", "max_tokens")
+LIMITS: Final = ("max_completion_tokens", "max_tokens")
 # Counted in a thread from here on: 20,000 characters take about two milliseconds.
 _LONG = 20_000
 
@@ -33,7 +33,7 @@ async def chat_need(target: Target, body: Json, prices: Prices, default_completi
             think before they answer.
     """
     prompt = await _prompt(target, body, cautious=True)
-    asked = [body[name] for name in _LIMITS if body.get(name)]
+    asked = [body[name] for name in LIMITS if body.get(name)]
     thinks = _is(_THINKS, target.model) or body.get("thinking") or body.get("reasoning_effort")
     completion = min(asked) if asked else default_completion * (_THINKING_FACTOR if thinks else 1)
     into, out_of = prices.nano_usd(target.provider.kind, target.model, writes_cache=_marks_cache(body))
@@ -74,9 +74,9 @@ async def estimated_input(target: Target, given: Any) -> Usage:
 
 def limited(target: Target, body: Json, completion: int) -> Json:
     """The request with its answer limited to so many tokens."""
-    named = [name for name in _LIMITS if body.get(name)]
+    named = [name for name in LIMITS if body.get(name)]
     # Servers that only speak like OpenAI may not know the newer name.
-    names = named or [_LIMITS[0] if _is(_OPENAI_THINKS, target.model) else _LIMITS[1]]
+    names = named or [LIMITS[0] if _is(_OPENAI_THINKS, target.model) else LIMITS[1]]
     return {**body, **dict.fromkeys(names, completion)}
 
 

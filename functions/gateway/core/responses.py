@@ -6,11 +6,14 @@ Source: platform.openai.com/docs/api-reference/responses.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from functions.gateway.core.dialects import ChunkReader, EventWriter, outline_of
+from functions.gateway.core.dialects import ChunkReader, EventWriter
 from functions.gateway.core.models import Json, Target
+from functions.gateway.core.outlines import outline_of
 from functions.gateway.core.translation.responses_request import chat_request, ensure_stateless
 from functions.gateway.core.translation.responses_response import chat_completion, response
 from functions.gateway.core.translation.responses_stream import ResponseReader, ResponseStream
+
+_OUTPUT = "function_call_output"
 
 
 class Responses:
@@ -45,6 +48,22 @@ class Responses:
         limit = {} if most_tokens is None else {"max_output_tokens": most_tokens}
         return {**self.request, **limit, "store": False, "stream": stream, "model": target.model}
 
+    def turns(self) -> list[Json]:
+        """The input's items; what is neither said nor a function's output has nothing to say here."""
+        given = self.request.get("input")
+        if isinstance(given, str):
+            return [{"role": "user", "content": given}]
+        items = given if isinstance(given, list) and all(isinstance(item, dict) for item in given) else []
+        return [_turn(item) for item in items]
+
+    def with_turns(self, turns: list[Json]) -> "Responses":
+        """The same request with the texts of these turns."""
+        given = self.request["input"]
+        if isinstance(given, str):
+            return Responses({**self.request, "input": turns[0]["content"]})
+        said = [_said(item, turn) for item, turn in zip(given, turns, strict=True)]
+        return Responses({**self.request, "input": said})
+
     def is_told(self, event: Json) -> bool:
         """Everything that OpenAI streams is."""
         del event
@@ -65,3 +84,16 @@ class Responses:
     def writer(self) -> EventWriter:
         """Tells a chat completion in OpenAI's events."""
         return ResponseStream(self.request)
+
+
+def _turn(item: Json) -> Json:
+    if "role" in item:
+        return {"role": item["role"], "content": item.get("content")}
+    is_output = item.get("type") == _OUTPUT
+    return {"role": "tool", "content": item.get("output")} if is_output else {"role": "assistant", "content": None}
+
+
+def _said(item: Json, turn: Json) -> Json:
+    if "role" in item:
+        return {**item, "content": turn["content"]} if "content" in item else item
+    return {**item, "output": turn["content"]} if item.get("type") == _OUTPUT else item

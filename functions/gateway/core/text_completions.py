@@ -69,6 +69,15 @@ class TextCompletions:
         plain = {name: value for name, value in self.request.items() if name not in {"stream", "stream_options"}}
         return {**plain, **limit, **options, "model": target.model}
 
+    def turns(self) -> list[Json]:
+        """None: a bare prompt is gone on from, not answered, and every word of it counts."""
+        return []
+
+    def with_turns(self, turns: list[Json]) -> "TextCompletions":
+        """The request as it is."""
+        del turns
+        return self
+
     def is_told(self, event: Json) -> bool:
         """The usage, for which we asked, only who asked for it as well."""
         return self._wants_usage or bool(event.get("choices")) or not event.get("usage")

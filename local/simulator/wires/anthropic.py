@@ -42,6 +42,9 @@ async def messages(exchange: Exchange) -> ASGIApp:
     limit = integer(body, "max_tokens", low=1)
     if limit is None:
         raise missing("max_tokens")
+    budget = integer(table(body, "thinking"), "budget_tokens", low=1024)
+    if budget is not None and budget >= limit:
+        raise invalid("max_tokens", "`max_tokens` must be greater than `thinking.budget_tokens`")
     exchange.ask_fits(ask, ANTHROPIC.of_kind(ask.model, Kind.CHAT))
     answer = answers(ask)[0]
     if not flag(body, "stream"):

@@ -89,3 +89,22 @@ async def test_under_a_hard_limit_the_shorter_prompt_is_what_is_held(
 async def test_a_level_that_is_none_is_refused(as_tenant: Api) -> None:
     refused = await ask(as_tenant, long_prompt(), x_compression="a-lot")
     assert (refused.status, refused.code) == (400, "invalid_request")
+
+
+async def test_a_request_passed_on_as_it_came_gets_shorter_too(
+    platform: Platform, api: Api, operator: Api, as_tenant: Api, tenant: Tenant
+) -> None:
+    await set_level(operator, as_tenant, tenant, "light")
+    prompt = long_prompt()
+    body = {"model": MODEL, "input": [{"role": one["role"], "content": one["content"]} for one in prompt]}
+    reply = await as_tenant.call("POST", "/v1/responses", body, **FRESH)
+    assert reply.status == 200, reply.body
+    had, has = (int(part.partition("=")[2]) for part in reply.headers["x-dcoder-compression"].split("; ")[1:])
+    assert has < had
+    async with api.session.get(f"{platform.simulator}/_sim/requests?key={tenant.provider_key}") as response:
+        sent = [one["body"] for one in (await response.json())["requests"] if one["path"].endswith("/responses")][-1]
+    assert ANSWER in str(sent)
+    assert len(str(sent["input"])) < 0.85 * len(str(body["input"]))
+    whole = await as_tenant.call("POST", "/v1/responses", body, **FRESH, x_compression="off")
+    assert "x-dcoder-compression" not in whole.headers
+    assert whole.body["usage"]["input_tokens"] > reply.body["usage"]["input_tokens"]

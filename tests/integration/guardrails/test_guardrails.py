@@ -183,3 +183,14 @@ async def test_another_tenants_guardrails_are_nobodys_business(
     assert (await operator.call("GET", path(tenant))).status == 200
     for nobody in ("01a21789-0000-7000-8000-000000000000", "nobody"):
         assert (await operator.call("GET", f"/v1/tenants/{nobody}/guardrails")).status == 404
+
+
+async def test_a_tool_s_result_in_a_request_passed_on_as_it_came_is_examined(
+    api: Api, as_tenant: Api, tenant: Tenant
+) -> None:
+    call = {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c", "output": ATTACK}
+    items = [{"role": "user", "content": "What is there?"}, call, result]
+    reply = await as_tenant.call("POST", "/v1/responses", {"model": "openai/gpt-4o-mini", "input": items})
+    assert reply.status == 200, reply.body
+    assert {one["where"] for one in await findings(api, tenant, kind="prompt_injection")} == {"tool"}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.gateway.core.dialects import outline_of
+from functions.gateway.core.outlines import outline_of
 from functions.gateway.core.text_completions import TextCompletions
 from functions.gateway.core.translation.responses_request import chat_request
 from functions.gateway.core.translation.responses_response import response
