@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test unit integration check format docs lock up down bench-gateway bench-cache bench-tenants
+.PHONY: help install demo test unit integration check format docs lock up down bench-gateway bench-cache bench-knowledge bench-tenants
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ bench-gateway: install ## The gateway beside Portkey and LiteLLM, in ratios (nee
 
 bench-cache: install ## What the cache saves a hundred people who repeat each other (a minute)
 	@$(BIN)/python -m scenarios.load.cache_hits
+
+bench-knowledge: install ## Quality of retrieval, and latency of search over 100,000 chunks (the first run embeds for long)
+	@$(BIN)/python -m scenarios.quality.retrieval
+	@$(BIN)/python -m scenarios.load.search
 
 bench-tenants: install ## A thousand tenants: provisioning, listing, migrating (TENANTS=100: fewer; needs 10 GB)
 	@$(BIN)/python -m scenarios.load.tenants $(if $(TENANTS),--tenants $(TENANTS))

@@ -128,6 +128,9 @@ class Settings(BaseSettings):
     provider_total_seconds: float = Field(
         600.0, gt=0, description="Longest call of a provider from request to last byte, retries included."
     )
+    rerank_url: str = Field(
+        "", description="`/rerank` of a cross-encoder server for searches; empty has the tenant's chat model grade."
+    )
 
     quota_when_redis_away: Literal["open", "closed"] = Field(
         "closed",

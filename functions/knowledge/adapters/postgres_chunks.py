@@ -7,6 +7,7 @@ import numpy as np
 
 from functions.kit.database import Connection, connection
 from functions.knowledge.adapters import postgres_segments
+from functions.knowledge.core.code_text import looks_like_code
 from functions.knowledge.core.errors import EmbeddingsDiffer
 from functions.knowledge.core.filters import attributes
 from functions.knowledge.core.models import Chunk, Distance, Document, DocumentVersion, EmbeddedChunk, Index, Space
@@ -18,9 +19,11 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1 || $2, 0))"
 _NUMBERS = "SELECT nextval(pg_get_serial_sequence('chunks', 'number')) FROM generate_series(1, $1)"
 _ADD = """
     INSERT INTO chunks
-        (index_id, document_id, version, number, id, ordinal, kind, language, length, text, place, metadata)
+        (index_id, document_id, version, number, id, ordinal, kind, language, length, text, place, metadata,
+         is_code)
     SELECT $1, $2, $3, * FROM unnest(
-        $4::bigint[], $5::uuid[], $6::int[], $7::text[], $8::text[], $9::int[], $10::text[], $11::jsonb[], $12::jsonb[]
+        $4::bigint[], $5::uuid[], $6::int[], $7::text[], $8::text[], $9::int[], $10::text[], $11::jsonb[], $12::jsonb[],
+        $13::boolean[]
     )
 """
 _ADD_VECTORS = """
@@ -109,6 +112,7 @@ async def _add(database: Connection, index: Index, version: DocumentVersion, bat
         [chunk.language for chunk in chunks], [len(each) for each in terms],
         [_storable(chunk.text) for chunk in chunks], [_place(chunk) for chunk in chunks],
         [dict(chunk.metadata) for chunk in chunks],
+        [chunk.kind == "code" or looks_like_code(chunk.text) for chunk in chunks],
     )  # fmt: skip
     await _add_vectors(database, index, [(n, e.vector) for n, e in zip(numbers, batch, strict=True) if e.vector])
     languages = {analysis_language(chunk, index.settings) for chunk in chunks}

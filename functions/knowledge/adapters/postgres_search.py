@@ -9,8 +9,9 @@ import numpy as np
 from functions.kit.database import Connection, Databases
 from functions.knowledge.adapters.filter_sql import Parameters, condition_sql, readable
 from functions.knowledge.adapters.postgres_chunks import vector_literal
+from functions.knowledge.adapters.rows import settings_of
 from functions.knowledge.core.filters import Condition
-from functions.knowledge.core.models import Chunk, ChunkSettings, IndexSettings, Reader, Space
+from functions.knowledge.core.models import Chunk, Reader, Space
 from functions.knowledge.core.postings import Collection, LexicalScores, Numbers, score
 from functions.knowledge.core.search_ports import Passage, Scope, SearchedIndex, SearchSession
 
@@ -134,7 +135,7 @@ class PostgresSession:
         """The chunks with the most similar embeddings, with the similarity."""
         measure = _Measure.of(scope, vector)
         if scope.only is not None:
-            return await self._nearest_of(scope.only, measure, count)
+            return await self._nearest_of(scope, scope.only, measure, count)
         if await self._is_small(scope):
             found = await self._exact(scope, measure, count)
         else:
@@ -143,13 +144,20 @@ class PostgresSession:
 
     async def similarities(self, scope: Scope, vector: Sequence[float], numbers: Sequence[int]) -> dict[int, float]:
         """The similarity of chunks that were found otherwise."""
-        found = await self._nearest_of(np.array(numbers, np.int64), _Measure.of(scope, vector), len(numbers))
+        found = await self._nearest_of(scope, np.array(numbers, np.int64), _Measure.of(scope, vector), len(numbers))
         return dict(found)
 
     async def alikeness(self, numbers: Sequence[int]) -> dict[tuple[int, int], float]:
         """Cosine of the embeddings of each two chunks."""
         rows = await self._connection.fetch(_ALIKENESS, list(numbers))
         return {(row["one"], row["other"]): row["alike"] for row in rows}
+
+    async def code(self, numbers: Sequence[int]) -> set[int]:
+        """Those of the chunks that are code."""
+        rows = await self._connection.fetch(
+            "SELECT number FROM chunks WHERE number = ANY($1::bigint[]) AND is_code", list(numbers)
+        )
+        return {row["number"] for row in rows}
 
     async def passages(self, numbers: Sequence[int]) -> dict[int, Passage]:
         """The chunks themselves."""
@@ -188,11 +196,13 @@ class PostgresSession:
         )
         return bool(rows <= _SMALL_INDEX)
 
-    async def _nearest_of(self, numbers: Numbers, measure: "_Measure", count: int) -> list[tuple[int, float]]:
+    async def _nearest_of(
+        self, scope: Scope, numbers: Numbers, measure: "_Measure", count: int
+    ) -> list[tuple[int, float]]:
         rows = await self._connection.fetch(
             f"SELECT number, {measure.distance} AS far FROM chunk_vectors WHERE number = ANY($2::bigint[])"  # noqa: S608
-            f" AND {measure.stored} ORDER BY {measure.exact}, number LIMIT $3",
-            measure.vector, numbers.tolist(), count,
+            f" AND index_id = ANY($4::uuid[]) AND {measure.stored} ORDER BY {measure.exact}, number LIMIT $3",
+            measure.vector, numbers.tolist(), count, scope.index_ids,
         )  # fmt: skip
         return [(row["number"], measure.similarity(row["far"])) for row in rows]
 
@@ -248,9 +258,8 @@ def _may_be_found(scope: Scope, parameters: Parameters) -> str:
 
 
 def _index(row: Mapping[str, Any]) -> SearchedIndex:
-    stored = dict(row["settings"])
-    settings = IndexSettings(**{**stored, "chunking": ChunkSettings(**stored.get("chunking", {}))})
-    return SearchedIndex(row["id"], row["corpus_id"], settings, row["dimensions"], frozenset(row["languages"]))
+    languages = frozenset(row["languages"])
+    return SearchedIndex(row["id"], row["corpus_id"], settings_of(row["settings"]), row["dimensions"], languages)
 
 
 def _passage(row: Mapping[str, Any]) -> Passage:

@@ -79,3 +79,15 @@ class TooMuchMetadata(Unprocessable):
     """The metadata is larger than metadata may be."""
 
     code = "metadata_too_large"
+
+
+class ModelRefused(Unprocessable):
+    """The gateway refuses the model or the request, or the model answers something that is of no use."""
+
+    code = "model_refused"
+
+
+class NoDefaultModel(Unprocessable):
+    """No model was named, and the tenant has not chosen one."""
+
+    code = "no_default_model"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from functions.kit.service_tokens import OnBehalf
 from functions.knowledge.core.filters import Condition
 from functions.knowledge.core.models import Chunk, IndexSettings, Reader, Space
 from functions.knowledge.core.postings import LexicalScores, Numbers
@@ -65,7 +66,7 @@ class SearchSession(Protocol):
     """One view of a tenant's chunks: whatever is written meanwhile, all that is read here belongs together.
 
     A chunk is known by its number, unique within the tenant. Access lists bind every method but `passages`,
-    `similarities` and `alikeness`, which tell about chunks that another one has found.
+    `code`, `similarities` and `alikeness`, which tell about chunks that another one has found.
     """
 
     async def indexes(self, corpus_ids: Sequence[str] | None, reader: Reader) -> list[SearchedIndex]:
@@ -104,6 +105,10 @@ class SearchSession(Protocol):
         """Cosine of the embeddings of each two chunks, the smaller number first; those without one are left out."""
         ...
 
+    async def code(self, numbers: Sequence[int]) -> set[int]:
+        """Those of the chunks that are code."""
+        ...
+
     async def passages(self, numbers: Sequence[int]) -> dict[int, Passage]:
         """The chunks themselves; those removed meanwhile are left out."""
         ...
@@ -117,5 +122,31 @@ class SearchStore(Protocol):
 
         Raises:
             DependencyUnavailable: the store is away.
+        """
+        ...
+
+
+class QueryEmbedder(Protocol):
+    """Embeds questions by the model that the passages were embedded by."""
+
+    async def embed_query(self, behalf: OnBehalf, model: str, query: str) -> Sequence[float]:
+        """The embedding of a question.
+
+        Raises:
+            DependencyUnavailable: the gateway or the provider is away, or a limit is reached.
+            ModelRefused: the gateway does not take the request.
+        """
+        ...
+
+
+class Reranker(Protocol):
+    """Grades passages for a query, each by itself or all together."""
+
+    async def rerank(self, behalf: OnBehalf, query: str, passages: Sequence[Passage]) -> Sequence[float]:
+        """How well each passage answers; only the order of the grades means something.
+
+        Raises:
+            DependencyUnavailable: the model is away, or a limit is reached.
+            ModelRefused: the model does not grade.
         """
         ...

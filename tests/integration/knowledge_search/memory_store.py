@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from functions.knowledge.core.code_text import looks_like_code
 from functions.knowledge.core.filters import Condition, Value, attributes, holds
 from functions.knowledge.core.models import (
     Chunk,
@@ -140,6 +141,10 @@ class MemorySession:
         return {
             (one, other): float(vectors[one] @ vectors[other]) for one in vectors for other in vectors if one < other
         }
+
+    async def code(self, numbers: Sequence[int]) -> set[int]:
+        chunks = {number: self._store.chunks[number].chunk for number in numbers}
+        return {number for number, chunk in chunks.items() if chunk.kind == "code" or looks_like_code(chunk.text)}
 
     async def passages(self, numbers: Sequence[int]) -> dict[int, Passage]:
         found = {}

@@ -1,0 +1,1 @@
+"""The model doc-chat in OpenAI's format."""
