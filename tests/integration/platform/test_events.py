@@ -95,6 +95,7 @@ async def test_the_edge_is_told_of_every_tenant(tenant: ProvisionedTenant, setti
         "status": "active",
         "keys": [hash_api_key(tenant.api_key.secret)],
         "revoked": [],
+        "perMinute": None,
     }
 
 

@@ -108,9 +108,10 @@ async def test_a_cursor_that_is_none(operator: Caller, cursor: str) -> None:
 
 @pytest.mark.parametrize("path", ["", "/providers", "/usage"])
 async def test_an_unknown_tenant_is_not_found(operator: Caller, path: str) -> None:
-    for tenant_id in (new_id(), "x", "%00", "{" + new_id() + "}", new_id().upper()):
+    for tenant_id in (new_id(), "x", "%20", "{" + new_id() + "}", new_id().upper()):
         answer = await operator("GET", f"/v1/tenants/{tenant_id}{path}")
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "tenant_not_found")
+    assert (await operator("GET", f"/v1/tenants/%00{path}")).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["", "/providers", "/usage"])

@@ -156,7 +156,7 @@ async def test_addresses_inside_are_not_registered(operator: Caller, tenant: Pro
 async def test_a_name_that_leads_inside_is_not_called(
     settings: Settings, embedded: Process, operator: Caller, tenant: ProvisionedTenant, receiver: Receiver
 ) -> None:
-    await register(operator, tenant, "https://localhost/hook")
+    await register(operator, tenant, "https://localhost.localdomain/hook")
     await put(operator, path_of(tenant), plugin_jira={"enabled": True})
     with pytest.raises(WebhookUndelivered):
         await tell(embedded, (await said(embedded, tenant.tenant.id))[0])
