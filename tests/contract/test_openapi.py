@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     Case = schemathesis.Case[Any]
 else:
     Case = schemathesis.Case
-schema = schemathesis.openapi.from_dict(json.loads(openapi()))
+# Streams that never end and pages for browsers, which answer with redirects, are tried in tests of their own.
+OTHERS = r"/live$|/progress$|/v1/auth/|/signed-out$"
+schema = schemathesis.openapi.from_dict(json.loads(openapi())).exclude(path_regex=OTHERS)
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
 
 
@@ -39,13 +41,13 @@ def tenant_key(platform: Platform, operator_token: str) -> str:
 
 
 @schema.parametrize()
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 def test_as_the_operator(case: Case, platform: Platform, operator_token: str) -> None:
     validate(case, platform, operator_token)
 
 
 @schema.parametrize()
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 def test_as_a_tenant(case: Case, platform: Platform, tenant_key: str) -> None:
     validate(case, platform, tenant_key)
 
