@@ -79,7 +79,7 @@ def create_app(*routers: APIRouter, wire: Wire[Any], error_body: ErrorBody | Non
         wire: the context's composition root; what it yields is what `wiring_of` gives to routes.
         error_body: words errors as the callers of the API know them; the platform's envelope by default.
     """
-    function = _calling_function(inspect.stack()[1].filename)
+    function = _calling_function(_caller())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -115,6 +115,14 @@ def wiring_of(request: Request) -> Any:
 
 
 WiringOf = Annotated[Any, Depends(wiring_of)]
+
+
+def _caller() -> str:
+    """The file that calls `create_app`; `inspect.stack` would read the source of every frame."""
+    frame = inspect.currentframe()
+    for _ in range(2):
+        frame = frame and frame.f_back
+    return frame.f_code.co_filename if frame else ""
 
 
 def _calling_function(filename: str) -> Function:
