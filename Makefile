@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test unit integration check format docs lock up down bench-gateway bench-cache bench-knowledge bench-tenants
+.PHONY: help install demo test unit integration check format docs lock up down bench-gateway bench-soak bench-cache bench-knowledge bench-tenants
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,8 +47,11 @@ up: install ## Start the platform in the background
 down: ## Stop it
 	@$(BIN)/dcoder down
 
-bench-gateway: install ## The gateway beside Portkey and LiteLLM, in ratios (needs some minutes)
+bench-gateway: install ## The gateway beside Portkey, LiteLLM and MLflow, in ratios (needs some minutes)
 	@$(BIN)/python -m scenarios.load.gateway
+
+bench-soak: install ## What becomes of the gateway's memory and descriptors (REQUESTS=20000: fewer than 200,000)
+	@$(BIN)/python -m scenarios.load.gateway --soak $(or $(REQUESTS),200000)
 
 bench-cache: install ## What the cache saves a hundred people who repeat each other (a minute)
 	@$(BIN)/python -m scenarios.load.cache_hits

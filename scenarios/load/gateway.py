@@ -1,115 +1,178 @@
 """`make bench-gateway`: the gateway beside its peers, in turn, on the same cores, in front of the same mocked provider.
 
-Prints ratios: absolute times say little on a shared machine. `--peers portkey,litellm,mlflow` chooses; `--seconds N` is
-the length of each measurement.
+Prints ratios: absolute times say little on a shared machine, where processor time per request says more than waiting
+does. `--peers portkey,litellm,mlflow` chooses; `--seconds N` is the length of each measurement; `--soak N` asks so many
+requests instead and prints what memory and descriptors became of it.
 """
 
 import argparse
-import json
+import os
 import subprocess
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 from rich.table import Table
 
-from scenarios.load.targets import HERE, PEER_TARGETS, Target, ours, provider
+from scenarios.load.asking import Load, closed, open_loop
+from scenarios.load.peers import PEER_TARGETS
+from scenarios.load.targets import HERE, STREAMED, Ours, Target, cold, ours, provider
 from scenarios.platform import ScenarioError
 
 console = Console(soft_wrap=True)
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One target under one number of connections; milliseconds and requests per second."""
-
-    p50: float
-    p99: float
-    rate: float
+_PARTS = 10
+_FRAMES = 13
 
 
 @dataclass(frozen=True)
 class Row:
-    """A target's figures."""
+    """A target's figures.
+
+    Attributes:
+        cpu_us: processor time per request on many connections, microseconds.
+    """
 
     target: str
-    one: Measurement
-    many: Measurement
+    one: Load
+    many: Load
+    cpu_us: float
     memory_mb: float
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peers", default="portkey,litellm")
-    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--peers", default="portkey,litellm,mlflow")
+    parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--soak", type=int, default=0, help="requests to ask of ours alone")
     options = parser.parse_args()
     install()
-    rows = []
+    say_load()
     with ExitStack() as stack:
         direct = stack.enter_context(provider())
-        rows.append(measure(direct, options.seconds, options.connections))
-        with ours(direct) as targets:
-            rows.extend(measure(target, options.seconds, options.connections) for target in targets)
+        if options.soak:
+            with ours(direct) as own:
+                soak(own.miss, options.soak, options.connections)
+            return 0
+        rows = [measure(direct, options.seconds, options.connections)]
+        with ours(direct) as own:
+            targets = (own.miss, own.hit, own.semantic)
+            rows += [measure(target, options.seconds, options.connections) for target in targets]
+            half = rows[1].many.rate / 2
+            told = [embedding(direct, rows[3], options.seconds), streaming(direct, own, options.seconds)]
+            told += [opened(direct, own.miss, half, options.seconds), started(own)]
         for name in filter(None, options.peers.split(",")):
             with PEER_TARGETS[name](direct) as peer:
                 rows.append(measure(peer, options.seconds, options.connections))
     show(rows, options.connections)
+    for line in told:
+        console.print(line)
+    say_load()
     return 0
 
 
 def install() -> None:
-    """The load generator and the Node peer, from the lock file."""
+    """The Node peer, from the lock file."""
     if not (HERE / "node_modules" / ".package-lock.json").exists():
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=HERE, check=True)
 
 
-def measure(target: Target, seconds: int, connections: int) -> Row:
+def say_load() -> None:
+    """How busy the machine is besides."""
+    console.print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}")
+
+
+def measure(target: Target, seconds: float, connections: int) -> Row:
     """A target's figures on one and on many connections, after a warm-up."""
-    load(target, 2, connections)
-    one, many = load(target, seconds, 1), load(target, seconds, connections)
-    row = Row(target.name, one, many, target.memory_mb())
-    console.print(f"{row.target}: {row.one.p50:.2f} ms and {row.one.rate:.0f}/s alone, {row.many.rate:.0f}/s together")
+    closed(target, connections, seconds=2)
+    one = closed(replace(target, first=10**6), 1, seconds=seconds)
+    before = target.cpu_seconds()
+    many = closed(replace(target, first=10**7), connections, seconds=seconds)
+    cpu = 1e6 * (target.cpu_seconds() - before) / len(many.lasts)
+    row = Row(target.name, one, many, cpu, target.memory_mb())
+    console.print(f"{row.target}: {one.last(0.5):.2f} ms alone, {many.rate:.0f}/s together, {cpu:.0f} µs of processor")
     return row
 
 
-def load(target: Target, seconds: int, connections: int) -> Measurement:
-    """Ask as fast as answers come.
+def embedding(direct: Target, semantic: Row, seconds: float) -> str:
+    """A semantic hit without the embedder's own time."""
+    url = direct.url.replace("/chat/completions", "/embeddings")
+    asked = closed(replace(direct, url=url, body={"model": "e", "input": "Hello?"}), 1, seconds=seconds / 2)
+    ours_alone, theirs = semantic.one.last(0.5), asked.last(0.5)
+    return f"semantic hit: {ours_alone:.2f} ms at the median, of which the embedder {theirs:.2f} ms"
+
+
+def streaming(direct: Target, own: Ours, seconds: float) -> str:
+    """Time to the first frame, and that none was lost.
 
     Raises:
-        ScenarioError: an answer was not 2xx.
+        ScenarioError: an answer had more or fewer frames than the provider sent.
     """
-    headers = [
-        part for name, value in {"content-type": "application/json", **target.headers}.items()
-        for part in ("-H", f"{name}={value}")
-    ]  # fmt: skip
-    command = [
-        "node", "node_modules/autocannon/autocannon.js", "--json", "-m", "POST", "-c", str(connections),
-        "-d", str(seconds), *headers, "-b", json.dumps(target.body), target.url,
-    ]  # fmt: skip
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True)
-    result = json.loads(done.stdout)
-    if result["non2xx"] or result["errors"]:
-        raise ScenarioError(f"{target.name}: {result['non2xx']} refused, {result['errors']} failed")
-    # Autocannon's latencies are whole milliseconds; on one connection the rate says them finer.
-    p50 = 1000 / result["requests"]["average"] if connections == 1 else result["latency"]["p50"]
-    return Measurement(p50, result["latency"]["p99"], result["requests"]["average"])
+    plain = closed(replace(direct, body=STREAMED), 1, seconds=seconds / 2)
+    one = closed(own.stream, 1, seconds=seconds / 2)
+    many = closed(own.stream, 32, seconds=seconds / 2)
+    for load in (plain, one, many):
+        if load.frames != _FRAMES * len(load.lasts):
+            raise ScenarioError(f"{load.frames} frames in {len(load.lasts)} streams of {_FRAMES}")
+    added = one.first(0.5) - plain.first(0.5)
+    counted = f"{one.frames + many.frames} frames in {len(one.lasts) + len(many.lasts)} streams, none lost"
+    return f"streams: first frame {added:.2f} ms later at the median; {many.rate:.0f} streams/s; {counted}"
+
+
+def opened(direct: Target, target: Target, rate: float, seconds: float) -> str:
+    """What is added at half of the maximum rate, whatever the target does."""
+    plain = open_loop(direct, rate, seconds)
+    load = open_loop(replace(target, first=2 * 10**7), rate, seconds)
+    added = ", ".join(f"p{share * 100:.0f} {load.last(share) - plain.last(share):.2f} ms" for share in (0.5, 0.99))
+    return f"open loop at {rate:.0f}/s: added {added}"
+
+
+def started(own: Ours) -> str:
+    """Cold start, three times; the processor time is the program's, the rest the machine's."""
+    found = []
+    for _ in range(3):
+        with cold(own) as (target, seconds):
+            found.append((seconds, target.cpu_seconds()))
+    times = ", ".join(f"{seconds:.2f} s ({cpu:.2f} s of processor)" for seconds, cpu in sorted(found))
+    return f"cold start to first answer: {times}"
+
+
+def soak(target: Target, amount: int, connections: int) -> None:
+    """Ask for long, and print what becomes of memory and descriptors."""
+    closed(target, connections, amount=amount // 100)
+    console.print(f"{'requests':>9} {'MiB':>7} {'files':>6} {'req/s':>6} {'µs/req':>7}")
+    first = target.memory_mb(), target.descriptors()
+    for part in range(_PARTS):
+        before = target.cpu_seconds()
+        load = closed(replace(target, first=(part + 1) * 10**7), connections, amount=amount // _PARTS)
+        cpu = 1e6 * (target.cpu_seconds() - before) / len(load.lasts)
+        done, memory = (part + 1) * amount // _PARTS, target.memory_mb()
+        console.print(f"{done:9} {memory:7.1f} {target.descriptors():6} {load.rate:6.0f} {cpu:7.0f}")
+    grown = f"{target.memory_mb() - first[0]:+.1f} MiB, {target.descriptors() - first[1]:+} descriptors"
+    console.print(f"from after the warm-up to after {amount} requests: {grown}")
 
 
 def show(rows: list[Row], connections: int) -> None:
     """The table, and ratios to ours on a miss."""
-    base = next(row for row in rows if row.target == "ours, miss")
-    direct = rows[0]
-    table = Table("target", "1 conn: ms", "added ms", f"{connections} conn: req/s", "p99 ms", "MiB", "ours is")
+    direct, base = rows[:2]
+    table = Table(
+        "target", "1 conn: ms", "added ms", f"{connections} conn: req/s", "p99 ms", "µs/req", "MiB", "ours is", "by µs"
+    )
     for row in rows:
-        ratio = "" if row.target.startswith(("ours", "direct")) else f"{base.many.rate / row.many.rate:.1f}x"
-        added = f"{row.one.p50 - direct.one.p50:.2f}"
+        is_peer = not row.target.startswith(("ours", "direct"))
         table.add_row(
-            row.target, f"{row.one.p50:.2f}", added, f"{row.many.rate:.0f}", f"{row.many.p99:.0f}",
-            f"{row.memory_mb:.0f}", ratio,
-        )  # fmt: skip
+            row.target,
+            f"{row.one.last(0.5):.2f}",
+            f"{row.one.last(0.5) - direct.one.last(0.5):.2f}",
+            f"{row.many.rate:.0f}",
+            f"{row.many.last(0.99):.0f}",
+            f"{row.cpu_us:.0f}",
+            f"{row.memory_mb:.0f}",
+            f"{base.many.rate / row.many.rate:.1f}x" if is_peer else "",
+            f"{row.cpu_us / base.cpu_us:.1f}x" if is_peer else "",
+        )
     console.print(table)
 
 

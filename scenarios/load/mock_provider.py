@@ -23,6 +23,11 @@ _STREAM_END = (
     b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o-mini","choices":[],'
     b'"usage":{"prompt_tokens":9,"completion_tokens":10,"total_tokens":19}}\n\ndata: [DONE]\n\n'
 )
+# Of any text: what is measured is the way to it and what is done with it.
+_EMBEDDING = b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":[%s]}],"model":"e","usage":%s}' % (
+    b",".join([b"0.05103"] * 384),
+    b'{"prompt_tokens":9,"total_tokens":9}',
+)
 
 
 def _response(body: bytes, kind: bytes) -> bytes:
@@ -31,6 +36,7 @@ def _response(body: bytes, kind: bytes) -> bytes:
 
 
 WHOLE = _response(_ANSWER, b"application/json")
+EMBEDDING = _response(_EMBEDDING, b"application/json")
 STREAM = _response(_CHUNK * 10 + _STREAM_END, b"text/event-stream")
 
 
@@ -53,8 +59,13 @@ class Provider(asyncio.Protocol):
                 return
             body = self._pending[end + 4 : end + 4 + size]
             self._pending = self._pending[end + 4 + size :]
-            streamed = b'"stream":true' in body.replace(b" ", b"")
-            self._transport.write(STREAM if streamed else WHOLE)  # type: ignore[attr-defined]
+            self._transport.write(_answer(head, body))  # type: ignore[attr-defined]
+
+
+def _answer(head: bytes, body: bytes) -> bytes:
+    if b"/embeddings " in head:
+        return EMBEDDING
+    return STREAM if b'"stream":true' in body.replace(b" ", b"") else WHOLE
 
 
 async def serve(port: int) -> None:

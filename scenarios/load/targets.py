@@ -14,14 +14,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 
 from scenarios.platform import DCODER, ScenarioError
 
 HERE = Path(__file__).resolve().parent
-PEERS = HERE / ".peers"
-QUESTION = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello, what can you do for me today?"}]}
+
+
+def chat(question: str, **options: Any) -> dict[str, Any]:
+    """A request for a completion."""
+    return {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": question}], **options}
+
+
+QUESTION = chat("Hello, what can you do for me today?")
+# Means the same, and is not the same.
+SIMILAR = chat("Hello, what can you do for me today, please?")
+# Another one each time.
+UNKNOWN = chat("Hello, what can you do for me today, on occasion number {number}?")
+STREAMED = chat("Hello, what can you do for me today?", stream=True, stream_options={"include_usage": True})
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,8 @@ class Target:
     """Something that answers chat completions.
 
     Attributes:
-        processes: whose memory is counted.
+        processes: whose memory and processor time are counted.
+        first: what the numbers of questions begin behind.
     """
 
     name: str
@@ -37,6 +50,26 @@ class Target:
     headers: dict[str, str]
     body: dict[str, Any] = field(default_factory=lambda: dict(QUESTION))
     processes: tuple[int, ...] = ()
+    first: int = 0
+
+    def request(self, number: int) -> bytes:
+        """The request as it goes over the wire; `{number}` in a question makes it another one each time."""
+        address, content = (
+            urlsplit(self.url),
+            json.dumps(self.body).replace("{number}", str(self.first + number)).encode(),
+        )
+        fields = {"content-type": "application/json", **self.headers}
+        lines = [f"POST {address.path} HTTP/1.1", f"host: {address.netloc}", f"content-length: {len(content)}"]
+        lines += [f"{name}: {value}" for name, value in fields.items()]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + content
+
+    def cpu_seconds(self) -> float:
+        """Processor time that the target's processes have taken so far."""
+        return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in self.processes)
+
+    def descriptors(self) -> int:
+        """Open files and sockets of the target's processes."""
+        return sum(psutil.Process(pid).num_fds() for pid in self.processes)
 
     def memory_mb(self) -> float:
         """Resident memory of the target's processes and their children."""
@@ -55,7 +88,7 @@ def free_port() -> int:
 @contextmanager
 def process(command: list[str], **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process that ends with the block."""
-    log = (PEERS.parent / ".bench.log").open("ab")
+    log = (HERE / ".bench.log").open("ab")
     running = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **environment}, cwd=HERE)
     try:
         yield running
@@ -69,7 +102,7 @@ def process(command: list[str], **environment: str) -> Iterator[subprocess.Popen
         log.close()
 
 
-def wait_for(target: Target, seconds: float = 60.0) -> float:
+def wait_for(target: Target, seconds: float = 60.0, pause: float = 0.2) -> float:
     """Seconds until the target answers a completion.
 
     Raises:
@@ -89,7 +122,7 @@ def wait_for(target: Target, seconds: float = 60.0) -> float:
             last = f"{error.code}: {error.read()[:200]!r}"
         except OSError as error:
             last = str(error)
-        time.sleep(0.2)
+        time.sleep(pause)
     raise ScenarioError(f"{target.name} does not answer: {last}")
 
 
@@ -103,40 +136,86 @@ def provider() -> Iterator[Target]:
         yield target
 
 
+@dataclass(frozen=True)
+class Ours:
+    """Our gateway in its several roles.
+
+    Attributes:
+        environment: what its process was started with.
+    """
+
+    miss: Target
+    hit: Target
+    semantic: Target
+    stream: Target
+    environment: dict[str, str]
+
+
 @contextmanager
-def ours(direct: Target) -> Iterator[tuple[Target, Target]]:
-    """Our gateway in the embedded stack, every feature on: on cache misses, and on exact hits.
+def ours(direct: Target) -> Iterator[Ours]:
+    """Our gateway in the embedded stack, every feature on: limits, metering, cache, what was said kept, traces.
 
     The function is called past the edge, as the peers have none in front of them either.
     """
     base = direct.url.removesuffix("/chat/completions")
-    pair = base.removeprefix("http://").removesuffix("/v1")
     home = HERE / ".bench-home"
-    environment = {**os.environ, "DCODER_HOME": str(home), "DCODER_EGRESS_ALLOW": pair}
-    _run([DCODER, "up", "--detach", "--fresh"], environment)
+    environment = {
+        **os.environ,
+        "DCODER_HOME": str(home),
+        "DCODER_EGRESS_ALLOW": base.removeprefix("http://").removesuffix("/v1"),
+        # It takes whatever is posted to it, spans too.
+        "DCODER_OTLP_ENDPOINT": base,
+    }
+    run([DCODER, "up", "--detach", "--fresh"], environment)
     try:
-        report = json.loads(_run([DCODER, "status", "--json"], environment))
-        key = _tenant(report["edge"], _run([DCODER, "token", "--role", "superadmin"], environment).strip(), base)
+        report = json.loads(run([DCODER, "status", "--json"], environment))
+        token = run([DCODER, "token", "--role", "superadmin"], environment).strip()
+        plain, embedding = (_tenant(report["edge"], token, base, model) for model in (None, "e"))
         url = f"{report['components']['llm']['address']}/v1/chat/completions"
         pids = (report["components"]["llm"]["pid"],)
-        credential = {"authorization": f"Bearer {key}"}
-        # `no-cache` asks the provider each time and still stores the answer: the whole path of a miss.
-        miss = Target("ours, miss", url, {**credential, "cache-control": "no-cache"}, processes=pids)
-        hit = Target("ours, exact hit", url, credential, processes=pids)
-        for target in (miss, hit):
-            wait_for(target)
-        yield miss, hit
+        anew = {**plain, "cache-control": "no-cache"}
+        for headers, body in ((plain, QUESTION), (embedding, QUESTION)):
+            wait_for(Target("ours", url, headers, body))
+        yield Ours(
+            Target("ours, miss", url, plain, UNKNOWN, pids),
+            Target("ours, exact hit", url, plain, QUESTION, pids),
+            Target("ours, semantic hit", url, embedding, SIMILAR, pids),
+            Target("ours, stream", url, anew, STREAMED, pids),
+            psutil.Process(pids[0]).environ(),
+        )
     finally:
-        _run([DCODER, "down"], environment)
+        run([DCODER, "down"], environment)
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _tenant(edge: str, token: str, base: str) -> str:
+@contextmanager
+def cold(warm: Ours) -> Iterator[tuple[Target, float]]:
+    """The function in a fresh process of its own, as in a container, and the seconds to its first answer."""
+    port = free_port()
+    environment = {**warm.environment, "PORT": str(port)}
+    command = [sys.executable, "-m", "functions.kit.serve", "gateway-chat"]
+    began = time.perf_counter()
+    with process(command, **environment) as running:
+        url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        target = Target("ours, cold", url, warm.hit.headers, processes=(running.pid,))
+        wait_for(target, pause=0.01)
+        yield target, time.perf_counter() - began
+
+
+def _tenant(edge: str, token: str, base: str, embedding_model: str | None) -> dict[str, str]:
+    """The headers of a new tenant's calls."""
     made = _call("POST", f"{edge}/v1/tenants", token, {"name": "bench", "slug": f"bench-{time.time_ns()}"})
     key = str(made["apiKey"]["secret"])
     mocked = {"name": "mock", "kind": "openai", "apiKey": "sk-bench", "baseUrl": base}
+    if embedding_model is not None:
+        mocked["embeddingModel"] = embedding_model
     _call("PUT", f"{edge}/v1/tenants/{made['id']}/providers", key, {"providers": [mocked]})
-    return key
+    limits = [
+        {"subject": {"kind": "tenant"}, "metric": metric, "window": "day", "limit": 10**12}
+        for metric in ("requests", "tokens")
+    ]
+    _call("PUT", f"{edge}/v1/tenants/{made['id']}/quotas", key, {"quotas": limits})
+    return {"authorization": f"Bearer {key}"}
 
 
 def _call(method: str, url: str, credential: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -147,69 +226,12 @@ def _call(method: str, url: str, credential: str, body: dict[str, Any]) -> dict[
     return answer
 
 
-@contextmanager
-def portkey(direct: Target) -> Iterator[Target]:
-    """Portkey's gateway (Node)."""
-    port = free_port()
-    base = direct.url.removesuffix("/chat/completions")
-    headers = {"x-portkey-provider": "openai", "x-portkey-custom-host": base, "authorization": "Bearer sk-x"}
-    script = str(HERE / "node_modules/@portkey-ai/gateway/build/start-server.js")
-    with process(["node", script, "--headless", f"--port={port}"], NODE_ENV="production") as running:
-        target = Target("Portkey", f"http://127.0.0.1:{port}/v1/chat/completions", headers, processes=(running.pid,))
-        wait_for(target)
-        yield target
+def run(command: list[str], environment: dict[str, str]) -> str:
+    """What a command prints.
 
-
-@contextmanager
-def litellm(direct: Target) -> Iterator[Target]:
-    """LiteLLM's proxy, one worker, in a virtual environment of its own."""
-    python = _environment("litellm", ["litellm[proxy]"])
-    port = free_port()
-    base = direct.url.removesuffix("/chat/completions")
-    config = PEERS / "litellm.json"
-    model = {"model": "openai/gpt-4o-mini", "api_base": base, "api_key": "sk-x"}
-    config.write_text(json.dumps({"model_list": [{"model_name": "gpt-4o-mini", "litellm_params": model}]}))
-    command = [str(python.parent / "litellm"), "--config", str(config), "--port", str(port), "--num_workers", "1"]
-    settings = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "LITELLM_MODE": "PRODUCTION"}
-    with process([*command, "--host", "127.0.0.1"], **settings) as running:
-        target = Target("LiteLLM", f"http://127.0.0.1:{port}/v1/chat/completions", {}, processes=(running.pid,))
-        wait_for(target, 120)
-        yield target
-
-
-@contextmanager
-def mlflow(direct: Target) -> Iterator[Target]:
-    """MLflow's AI gateway, one worker, in a virtual environment of its own."""
-    python = _environment("mlflow", ["mlflow[gateway]"])
-    port = free_port()
-    base = direct.url.removesuffix("/chat/completions")
-    config = PEERS / "mlflow.json"
-    model = {"provider": "openai", "name": "gpt-4o-mini", "config": {"openai_api_key": "sk-x", "openai_api_base": base}}
-    config.write_text(json.dumps({"endpoints": [{"name": "chat", "endpoint_type": "llm/v1/chat", "model": model}]}))
-    command = [str(python.parent / "mlflow"), "gateway", "start", "--config-path", str(config), "--port", str(port)]
-    with process([*command, "--host", "127.0.0.1", "--workers", "1"]) as running:
-        body = {"messages": QUESTION["messages"]}
-        url = f"http://127.0.0.1:{port}/gateway/chat/invocations"
-        target = Target("MLflow gateway", url, {}, body, processes=(running.pid,))
-        wait_for(target, 120)
-        yield target
-
-
-PEER_TARGETS = {"portkey": portkey, "litellm": litellm, "mlflow": mlflow}
-
-
-def _environment(name: str, packages: list[str]) -> Path:
-    """The interpreter of a peer's own environment, made at its first use."""
-    python = PEERS / name / "bin" / "python"
-    if not python.exists():
-        print(f"installing {name} …", flush=True)
-        uv = [sys.executable, "-m", "uv"]
-        _run([*uv, "venv", "--quiet", str(PEERS / name)], dict(os.environ))
-        _run([*uv, "pip", "install", "--quiet", "--python", str(python), *packages], dict(os.environ))
-    return python
-
-
-def _run(command: list[str], environment: dict[str, str]) -> str:
+    Raises:
+        ScenarioError: it failed.
+    """
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise ScenarioError(f"{' '.join(command)}: {done.stderr.strip()[-400:] or done.stdout.strip()[-400:]}")
