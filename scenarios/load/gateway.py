@@ -61,14 +61,14 @@ def main() -> int:
             targets = (own.miss, own.hit, own.semantic)
             rows += [measure(target, options.seconds, options.connections) for target in targets]
             half = rows[1].many.rate / 2
-            told = [embedding(direct, rows[3], options.seconds), streaming(direct, own, options.seconds)]
-            told += [opened(direct, own.miss, half, options.seconds), started(own)]
+            console.print(embedding(direct, rows[3], options.seconds))
+            console.print(streaming(direct, own, options.seconds))
+            console.print(opened(direct, own.miss, half, options.seconds))
+            console.print(started(own))
         for name in filter(None, options.peers.split(",")):
             with PEER_TARGETS[name](direct) as peer:
                 rows.append(measure(peer, options.seconds, options.connections))
     show(rows, options.connections)
-    for line in told:
-        console.print(line)
     say_load()
     return 0
 

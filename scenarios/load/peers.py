@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from scenarios.load.targets import HERE, QUESTION, Target, free_port, process, run, wait_for
 
@@ -33,10 +34,15 @@ def litellm(direct: Target) -> Iterator[Target]:
     base = direct.url.removesuffix("/chat/completions")
     config = PEERS / "litellm.json"
     model = {"model": "openai/gpt-4o-mini", "api_base": base, "api_key": "sk-x"}
-    config.write_text(json.dumps({"model_list": [{"model_name": "gpt-4o-mini", "litellm_params": model}]}))
+    settings: dict[str, Any] = {
+        "model_list": [{"model_name": "gpt-4o-mini", "litellm_params": model}],
+        # It refuses to start without a key otherwise; to ask for one would only slow it down.
+        "general_settings": {"dangerously_permit_weak_or_unset_master_key": True},
+    }
+    config.write_text(json.dumps(settings))
     command = [str(python.parent / "litellm"), "--config", str(config), "--port", str(port), "--num_workers", "1"]
-    settings = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "LITELLM_MODE": "PRODUCTION"}
-    with process([*command, "--host", "127.0.0.1"], **settings) as running:
+    environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "LITELLM_MODE": "PRODUCTION"}
+    with process([*command, "--host", "127.0.0.1"], **environment) as running:
         target = Target("LiteLLM", f"http://127.0.0.1:{port}/v1/chat/completions", {}, processes=(running.pid,))
         wait_for(target, 120)
         yield target
