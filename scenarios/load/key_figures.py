@@ -15,7 +15,8 @@ from rich.table import Table
 
 from scenarios.platform import Client, ScenarioError, client, dcoder, status
 
-_ROUNDS = 30
+_ROUNDS = 15
+_TABLES = ("tenants", "kpis", "kpi_latency", "kpis_together", "kpi_latency_together", "kpi_users", "usage_hourly")
 _TENANTS = """
     INSERT INTO tenants (id, slug, name, status, plan, database, database_role, database_secret)
     SELECT uuidv7(), 'load-' || n, 'Load ' || n, 'active', 'standard', 'load_' || n, 'load_' || n, '\\x00'
@@ -25,7 +26,9 @@ _BUCKETS = """
     (SELECT 'day' AS grain,
             generate_series(date_trunc('day', now(), 'UTC') - interval '29 days', now(), '1 day') AS bucket
      UNION ALL
-     SELECT 'hour', generate_series(date_trunc('hour', now(), 'UTC') - interval '7 days', now(), '1 hour')) b
+     SELECT 'hour', generate_series(date_trunc('hour', now(), 'UTC') - interval '7 days', now(), '1 hour')
+     UNION ALL
+     SELECT 'minute', generate_series(date_trunc('minute', now(), 'UTC') - interval '1 hour', now(), '1 minute')) b
 """
 _FILL = (
     f"""
@@ -39,7 +42,8 @@ _FILL = (
     """,  # noqa: S608 - made of this module's own text
     f"""
     INSERT INTO kpi_users SELECT b.grain, t.id, b.bucket, 'user-' || u
-    FROM tenants t, {_BUCKETS}, generate_series(1, 5) u WHERE t.slug LIKE 'load-%' ON CONFLICT DO NOTHING
+    FROM tenants t, {_BUCKETS}, generate_series(1, 5) u WHERE t.slug LIKE 'load-%' AND b.grain <> 'minute'
+    ON CONFLICT DO NOTHING
     """,  # noqa: S608 - made of this module's own text
     f"""
     INSERT INTO usage_hourly (tenant_id, bucket, provider, model, operation, user_id, groups, cached, requests,
@@ -49,7 +53,20 @@ _FILL = (
     FROM tenants t, {_BUCKETS}, generate_series(1, 5) u WHERE t.slug LIKE 'load-%' AND b.grain = 'hour'
     ON CONFLICT DO NOTHING
     """,  # noqa: S608 - made of this module's own text
-    "ANALYZE",
+    """
+    INSERT INTO quota_sets (tenant_id, version) SELECT id, nextval('quota_versions') FROM tenants
+    WHERE slug LIKE 'load-%' ON CONFLICT DO NOTHING
+    """,
+    """
+    INSERT INTO quotas (id, tenant_id, position, subject_kind, metric, period, maximum, hard, thresholds)
+    SELECT uuidv7(), id, 0, 'tenant', 'cost', 'month', 1000000000, true, '{90}' FROM tenants WHERE slug LIKE 'load-%'
+    ON CONFLICT DO NOTHING
+    """,
+    """
+    INSERT INTO quota_counters (quota_id, window_start, used)
+    SELECT id, date_trunc('month', now(), 'UTC'), 1000000 FROM quotas ON CONFLICT DO NOTHING
+    """,
+    "VACUUM (ANALYZE)",
 )
 
 
@@ -60,7 +77,15 @@ async def fill(url: str, tenants: int) -> dict[str, int]:
         await connection.execute(_TENANTS, tenants)
         for statement in _FILL:
             await connection.execute(statement, timeout=900)
-        tables = ("tenants", "kpis", "kpi_latency", "kpi_users", "usage_hourly")
+        tables = (
+            "tenants",
+            "kpis",
+            "kpi_latency",
+            "kpis_together",
+            "kpi_latency_together",
+            "kpi_users",
+            "usage_hourly",
+        )
         return {name: await connection.fetchval(f"SELECT count(*) FROM {name}") for name in tables}  # noqa: S608
     finally:
         await connection.close()

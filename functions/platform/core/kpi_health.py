@@ -1,6 +1,5 @@
 """What a tenant spends, and how well it is."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -9,6 +8,8 @@ from functions.kit.quotas import span_of
 
 HealthState = Literal["healthy", "degraded", "critical"]
 
+# Fewer failures in an hour are no reason.
+LEAST_FAILED = 5
 _BURN = timedelta(days=7)
 _DAY = timedelta(days=1)
 
@@ -71,7 +72,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """By what a tenant's health is judged: the last hour, its spending, its alerts."""
+    """By what a tenant's health is judged: this hour and the one before it, its spending, its alerts."""
 
     tenant_id: str
     status: str
@@ -91,7 +92,7 @@ class Facts:
         if used is not None and used >= 0.9:
             full = used >= 1 and self.spending.hard
             reasons.append(("critical", "ceiling_reached") if full else ("degraded", "ceiling_near"))
-        if self.failed_requests >= 5 and self.failed_requests * 20 >= self.requests:
+        if self.failed_requests >= LEAST_FAILED and self.failed_requests * 20 >= self.requests:
             half = self.failed_requests * 2 >= self.requests
             reasons.append(("critical" if half else "degraded", "errors"))
         if self.critical_alerts:
@@ -99,13 +100,3 @@ class Facts:
         states = {state for state, _ in reasons}
         worst: HealthState = "critical" if "critical" in states else "degraded" if states else "healthy"
         return Health(worst, tuple(reason for _, reason in reasons))
-
-
-def together(all_: Sequence[Facts]) -> Spending:
-    """What all spend, without a ceiling: theirs do not add up to one of the platform."""
-    firsts = [facts.spending.first for facts in all_ if facts.spending.first is not None]
-    return Spending(
-        month=sum(facts.spending.month for facts in all_),
-        week=sum(facts.spending.week for facts in all_),
-        first=min(firsts) if firsts else None,
-    )

@@ -9,7 +9,7 @@ from functions.kit.clock import utc_now
 from functions.kit.cursors import decode_cursor, encode_cursor
 from functions.kit.errors import InvalidRequest, Unprocessable
 from functions.platform.core.errors import TenantNotFound
-from functions.platform.core.kpi_health import Facts
+from functions.platform.core.kpi_health import Facts, Spending
 from functions.platform.core.kpi_latency import Latency
 from functions.platform.core.models import Slice, tenant_id_of
 
@@ -32,7 +32,6 @@ _MINUTES_KEPT = timedelta(days=2)
 # Users are known by the hour for spans up to this long, beyond it by the day.
 _HOURLY_USERS = timedelta(days=2)
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-RECENT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +205,7 @@ class PlatformKpis:
 
     figures: Figures
     facts: Sequence[Facts]
+    spending: Spending
     tenants: Slice[TenantRow]
     at: datetime
 
@@ -217,12 +217,20 @@ class Kpis(Protocol):
         """Of one tenant, or of all together; of all without users."""
         ...
 
-    async def facts(self, now: datetime, tenant_id: str | None = None) -> Sequence[Facts]:
-        """Of one tenant, or of each that is provisioned."""
+    async def facts(self, now: datetime, tenant_id: str) -> Facts | None:
+        """Of one tenant that is provisioned."""
+        ...
+
+    async def facts_of_all(self, now: datetime) -> Sequence[Facts]:
+        """Of each tenant that is provisioned, newest first; of its spending only what health is judged by."""
+        ...
+
+    async def spending_of_all(self, now: datetime) -> Spending:
+        """What all spend, without a ceiling: theirs do not add up to one of the platform."""
         ...
 
     async def rows(
-        self, span: KpiSpan, facts: Mapping[str, Facts], limit: int, before: str | None
+        self, span: KpiSpan, now: datetime, facts: Mapping[str, Facts], limit: int, before: str | None
     ) -> Sequence[TenantRow]:
         """At most `limit` tenants, newest first, beginning after the one with the id `before`; they have `facts`."""
         ...
@@ -252,9 +260,9 @@ class ReadKpis:
         now = utc_now()
         span = KpiSpan.of(now, range_, start, end, step)
         facts = await self._kpis.facts(now, tenant_id_of(tenant_id))
-        if not facts:
+        if facts is None:
             raise TenantNotFound("there is no such tenant")
-        return TenantKpis(await self._kpis.figures(span, tenant_id), facts[0], now)
+        return TenantKpis(await self._kpis.figures(span, tenant_id), facts, now)
 
     async def of_platform(
         self,
@@ -277,11 +285,18 @@ class ReadKpis:
         days: Grain | None = "day" if range_ == "7d" and start is None else None
         span = KpiSpan.of(now, range_, start, end, step or days)
         before = _position(cursor) if cursor else None
-        facts = await self._kpis.facts(now)
-        rows = await self._kpis.rows(span, {each.tenant_id: each for each in facts}, limit + 1, before)
+        facts = await self._kpis.facts_of_all(now)
+        by_id = {each.tenant_id: each for each in facts}
+        rows = await self._kpis.rows(span, now, by_id, limit + 1, before) if limit else ()
         page = tuple(rows[:limit])
         following = encode_cursor(page[-1].id) if page and len(rows) > limit else None
-        return PlatformKpis(await self._kpis.figures(span, None), facts, Slice(page, following), now)
+        figures, spending = await self._kpis.figures(span, None), await self._kpis.spending_of_all(now)
+        return PlatformKpis(figures, facts, spending, Slice(page, following), now)
+
+
+def recent_since(now: datetime) -> datetime:
+    """From when on calls say how well a tenant is: this hour and the one before it."""
+    return _floor(now, "hour") - _STEPS["hour"]
 
 
 def _position(cursor: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from functions.kit.models import ApiModel, Page
-from functions.platform.core.kpi_health import Facts, Health, HealthState, Spending, together
+from functions.platform.core.kpi_health import Facts, Health, HealthState, Spending
 from functions.platform.core.kpi_latency import RELATIVE_ERROR, Latency
 from functions.platform.core.kpis import (
     Bucket,
@@ -261,7 +261,7 @@ class PlatformKpiView(ApiModel):
             end=figures.span.end,
             step=figures.span.grain,
             totals=totals(figures),
-            budget=KpiBudget.of_spending(together(kpis.facts), kpis.at),
+            budget=KpiBudget.of_spending(kpis.spending, kpis.at),
             tenants=HealthCounts.of_facts(kpis.facts),
             open_alerts=alerts_of(kpis.facts),
             series=[_bucket(bucket) for bucket in figures.series],

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from functions.kit.models import ApiModel
-from functions.platform.core.kpi_health import together
 from functions.platform.core.kpis import PlatformKpis, TenantKpis
 from functions.platform.kpis.schemas import (
     HealthCounts,
@@ -54,7 +53,7 @@ class LivePlatformKpis(ApiModel):
         return cls(
             at=kpis.at,
             totals=totals(kpis.figures),
-            budget=KpiBudget.of_spending(together(kpis.facts), kpis.at),
+            budget=KpiBudget.of_spending(kpis.spending, kpis.at),
             tenants=HealthCounts.of_facts(kpis.facts),
             open_alerts=alerts_of(kpis.facts),
         )

@@ -16,6 +16,20 @@ pytestmark = pytest.mark.integration
 
 SHARED = ("requests", "promptTokens", "completionTokens", "cachedRequests", "savedTokens", "costMicroUsd")
 
+# What the sums of all together have too much, or too little.
+_NOT_TOGETHER = """
+    SELECT grain, bucket, shard, provider, model, sum(requests) AS requests, sum(cost_micro_usd) AS cost
+    FROM (SELECT grain, bucket, kpi_shard(tenant_id) AS shard, provider, model, requests, cost_micro_usd FROM kpis
+          UNION ALL
+          SELECT grain, bucket, shard, provider, model, -requests, -cost_micro_usd FROM kpis_together) k
+    GROUP BY 1, 2, 3, 4, 5 HAVING sum(requests) <> 0 OR sum(cost_micro_usd) <> 0
+    UNION ALL
+    SELECT grain, bucket, shard, slot::text, '', sum(calls), 0
+    FROM (SELECT grain, bucket, kpi_shard(tenant_id) AS shard, slot, calls FROM kpi_latency
+          UNION ALL SELECT grain, bucket, shard, slot, -calls FROM kpi_latency_together) l
+    GROUP BY 1, 2, 3, 4 HAVING sum(calls) <> 0
+"""
+
 
 async def kpis(api: Api, tenant: Tenant, query: str = "") -> dict[str, Any]:
     reply = await api.call("GET", f"/v1/tenants/{tenant.id}/kpis{query}")
@@ -139,6 +153,29 @@ async def test_the_platforms_table_has_every_tenant_once(
     assert reply.body["totals"]["requests"] >= 6
     assert sum(reply.body["tenants"].values()) >= len(seen)
     assert (await as_tenant.call("GET", "/v1/kpis")).status == 403
+
+
+async def test_sums_of_all_together_are_those_of_each(
+    platform: Platform, operator: Api, tenant: Tenant, bus: Bus
+) -> None:
+    """In one statement, whatever else goes on: sums of all are added up by a trigger, of the very rows."""
+    import asyncpg
+
+    now = utc_now()
+    ages = (timedelta(), timedelta(hours=5), timedelta(days=9))
+    batches = [calls(tenant, 3, at=now - age, model=model) for age in ages for model in ("a", "b", "a")]
+    expired = record(tenant, status="expired", prompt_tokens=0, completion_tokens=0, cost_micro_usd=0)
+    batches.append(batches[0].model_copy(update={"records": [expired]}))
+    await asyncio.gather(*(bus.say(batch, tenant.id) for batch in batches))
+    await arrived(operator, tenant, 28, "?range=30d")
+    connection = await asyncpg.connect(platform.status["credentials"]["postgresUrl"])
+    try:
+        assert await connection.fetch(_NOT_TOGETHER) == []
+        await connection.execute("DELETE FROM kpis WHERE tenant_id = $1 AND grain = 'hour' AND model = 'a'", tenant.id)
+        await connection.execute("DELETE FROM kpi_latency WHERE tenant_id = $1 AND grain = 'day'", tenant.id)
+        assert await connection.fetch(_NOT_TOGETHER) == []
+    finally:
+        await connection.close()
 
 
 async def test_another_tenants_figures_are_refused(api: Api, tenant: Tenant, new_tenant: NewTenant) -> None:
