@@ -80,6 +80,12 @@ class UsageRecord(ApiModel):
         False, description="Made by the platform for a caller's call: its tokens and cost count, it is no request."
     )
 
+    @property
+    def counts_as_request(self) -> bool:
+        """Whether limits on requests count it: not what its provider never answered, or nobody knows the end of."""
+        unanswered = self.status == "error" and not self.prompt_tokens + self.completion_tokens
+        return not (self.internal or unanswered or self.status == "expired")
+
 
 class QuotaUpdated(EventData):
     """Calls were metered; consumers count each record once by its `usageId`."""

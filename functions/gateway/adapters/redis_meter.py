@@ -101,6 +101,10 @@ class RedisMeter:
         except (RedisAway, RedisRefused) as error:
             _logger.info("a reservation is left to expire", extra={"reason": str(error)})
 
+    async def fail(self, record: UsageRecord, *, held: bool) -> None:
+        """Count a call that used nothing of any limit, and give back what is held for it, in one step."""
+        await self.settle(record, (), held=held)
+
     async def settle(self, record: UsageRecord, limits: Sequence[Limit], *, held: bool, content: bytes = b"") -> None:
         """Count one call: in Redis, or on disk until Redis is back."""
         line = record.model_dump_json(by_alias=True).encode()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.gateway.core.booking import Booking
-from functions.gateway.core.errors import QuotaExceeded
+from functions.gateway.core.errors import PROVIDER_FAILURES, QuotaExceeded
 from functions.gateway.core.models import Json, Usage
 from functions.gateway.core.needs import chat_need, input_need
 from functions.gateway.core.ports import Granted, LimitDirectory, Prices, Refused, Reservations
@@ -105,16 +105,23 @@ class Admission:
 
     @contextmanager
     def holding(self, booking: Booking) -> Iterator[None]:
-        """Give back what is held when the block fails."""
+        """Give back what is held when the block fails; where the provider did, the call is counted as failed."""
         try:
             yield
-        except BaseException:
-            self.give_back(booking)
+        except BaseException as error:
+            self.give_back(booking, error)
             raise
 
-    def give_back(self, booking: Booking) -> None:
-        """The call has used nothing: end what is held for it."""
-        if booking.is_held:
+    def give_back(self, booking: Booking, error: BaseException | None = None) -> None:
+        """The call has used nothing: end what is held for it.
+
+        Args:
+            error: why. A failure of the provider is counted.
+        """
+        if isinstance(error, PROVIDER_FAILURES) and not booking.is_counted:
+            held, booking.is_held, booking.is_counted = booking.is_held, False, True
+            self._spawn(self._fail(booking, held=held), "count-failed-call")
+        elif booking.is_held:
             booking.is_held = False
             self._spawn(self._release(booking), "release-reservation")
 
@@ -125,6 +132,11 @@ class Admission:
     async def _release(self, booking: Booking) -> None:
         await self._reservations.release(booking.usage_id)
         self.freed(booking.limits)
+
+    async def _fail(self, booking: Booking, *, held: bool) -> None:
+        await self._reservations.fail(booking.record(Usage(), status="error"), held=held)
+        if held:
+            self.freed(booking.limits)
 
     async def _admit(self, booking: Booking, need: Need, *, patient: bool) -> int | None:
         wanted = holds(booking.limits, need, booking.at)

@@ -26,6 +26,7 @@ class Booking:
         is_held: something is held of hard limits, to be given back or settled.
         asked: when the provider was asked, on the clock that measures time spent.
         queued_seconds: waited for what other calls hold of a limit.
+        is_counted: it is in the books, or on its way there.
         shortened_by: tokens that compression took from the prompt.
     """
 
@@ -41,6 +42,7 @@ class Booking:
     asked: float | None = None
     queued_seconds: float = 0.0
     shortened_by: int = 0
+    is_counted: bool = False
 
     @property
     def subjects(self) -> Subjects:
@@ -83,7 +85,7 @@ class Booking:
             "request_id": caller.request_id,
             "latency_ms": 0 if status == "expired" else round((time.perf_counter() - self.started) * 1000),
             "estimated": usage.estimated,
-            "compression_saved_tokens": self.shortened_by if cached == "miss" and status != "expired" else 0,
+            "compression_saved_tokens": self.shortened_by if cached == "miss" and usage.total_tokens else 0,
             "internal": self.internal,
         }
         # Not validated: all of it is ours, and validation takes a third of what it costs to count a call.

@@ -151,7 +151,7 @@ class Completions:
             open_stream,
             reading_of(call),
             settle=lambda assembler, status: self._settle(call, assembler, status),
-            give_back=lambda: self._admission.give_back(call.booking),
+            give_back=lambda refusal: self._admission.give_back(call.booking, refusal),
         )
         with self._asking(call):
             await live.start()

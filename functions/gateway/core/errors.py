@@ -88,3 +88,13 @@ class ProviderTimeout(DcoderError):
 
     code = "provider_timeout"
     status = 504
+
+
+# What says that a provider fails, not that it was asked the wrong thing.
+PROVIDER_FAILURES = (
+    ProviderUnavailable,
+    ProviderTimeout,
+    ProviderBadResponse,
+    ProviderRateLimited,
+    ProviderAuthenticationFailed,
+)

@@ -26,7 +26,7 @@ class LiveStream:
         open_stream: asks the provider, and gives what it streams.
         read: tells what was streamed as chunks of a chat completion; None where it is that already.
         settle: counts and stores what was read, called exactly once, whatever happened to an accepted request.
-        give_back: called instead when the provider did not accept the request.
+        give_back: called instead, with the reason, when the provider did not accept the request.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class LiveStream:
         open_stream: Callable[[], AbstractAsyncContextManager[AsyncIterator[Json]]],
         read: Callable[[Json], Iterable[Json]] | None,
         settle: Settle,
-        give_back: Callable[[], None],
+        give_back: Callable[[DcoderError | None], None],
     ) -> None:
         self._open = open_stream
         self._read = read
@@ -104,6 +104,7 @@ class LiveStream:
         """Read to the end, then settle."""
         assembler = Assembler()
         status: Status = "error"
+        refusal: DcoderError | None = None
         try:
             async with self._open() as items:
                 self._accepted.set_result(None)
@@ -113,6 +114,7 @@ class LiveStream:
                     self._say(item)
             status = "cancelled" if self._abandoned else "ok"
         except DcoderError as error:
+            refusal = error
             self._fail(error)
         except asyncio.CancelledError:
             status = "cancelled"
@@ -121,7 +123,7 @@ class LiveStream:
             if self._accepted.done() and not self._accepted.cancelled() and not self._accepted.exception():
                 await self._settle(assembler, status)
             else:
-                self._give_back()
+                self._give_back(refusal)
                 if not self._accepted.done():
                     self._accepted.set_exception(Internal("the provider's stream could not be read"))
             self._say(None)

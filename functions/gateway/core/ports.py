@@ -212,6 +212,10 @@ class Reservations(Protocol):
         """Give back what is held for a call that has used nothing. Never raises because the store is away."""
         ...
 
+    async def fail(self, record: UsageRecord, *, held: bool) -> None:
+        """Count a call that its provider did not answer, and give back what is held for it, in one step."""
+        ...
+
 
 class Prices(Protocol):
     """The price table."""

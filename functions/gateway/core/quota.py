@@ -149,7 +149,7 @@ def holds(limits: Iterable[Limit], need: Need, at: datetime) -> list[Hold]:
 def additions(limits: Iterable[Limit], record: UsageRecord) -> list[Addition]:
     """What a call adds to the limits that it has used anything of."""
     amounts: dict[Metric, int] = {
-        "requests": int(not record.internal and record.status != "expired"),
+        "requests": int(record.counts_as_request),
         "tokens": record.prompt_tokens + record.completion_tokens,
         "cost": record.cost_micro_usd,
     }

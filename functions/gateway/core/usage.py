@@ -82,7 +82,7 @@ class UsageBook:
             saved_micro_usd=self._prices.cost_micro_usd(target.provider.kind, target.model, spared) if saved else 0,
             cost_micro_usd=cost,
         )
-        held, booking.is_held = booking.is_held, False
+        held, booking.is_held, booking.is_counted = booking.is_held, False, True
         content = await self._contents.sealed(booking, said.body, said.completion) if said else b""
         await self._meter.settle(record, booking.limits, held=held, content=content)
         self._observer.ended(booking, record, said)

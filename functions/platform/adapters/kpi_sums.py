@@ -24,6 +24,8 @@ OF_CALL = """1 AS requests, internal::int AS internal_requests, (status = 'ok' A
                (status IN ('error', 'expired') AND NOT internal)::int AS failed_requests,
                (cached <> 'miss')::int AS cached_requests, prompt_tokens, completion_tokens, saved_tokens,
                cost_micro_usd, saved_micro_usd, cached_prompt_tokens, cache_write_tokens, reasoning_tokens"""
+# Calls that limits on requests do not count, as `UsageRecord.counts_as_request` has it.
+UNCOUNTED = "(status = 'expired' OR internal OR (status = 'error' AND prompt_tokens + completion_tokens = 0))"
 OF_CALL_TAKEN_BACK = """-1, -internal::int, 0, (-(NOT internal)::int), 0, 0, 0, 0, 0, 0, 0, 0, 0"""
 # From `changes` (what is added to sums) and `fresh` (the calls themselves). In the order of the keys: batches that
 # overlap then wait for each other instead of deadlocking.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functions.kit.clock import rfc3339, utc_now
 from functions.kit.database import Connection, Databases, UnitOfWork, connection
 from functions.kit.quotas import counter_key, span_of
-from functions.platform.adapters.kpi_sums import FORGET_DAYS, MAKE_DAYS, WRONG_HOURS
+from functions.platform.adapters.kpi_sums import FORGET_DAYS, MAKE_DAYS, UNCOUNTED, WRONG_HOURS
 from functions.platform.adapters.postgres_quotas import SUMMED_UP, changing
 from functions.platform.core.reconcile_quotas import Counted, Miscount
 
@@ -17,9 +17,9 @@ _TENANTS = """
     ORDER BY 1
 """
 _KEYS = "provider, model, operation, api_key_id, user_id, groups, cached"
-_SUMS = """count(*) AS requests, count(*) FILTER (WHERE status <> 'ok') AS failed_requests,
+_SUMS = f"""count(*) AS requests, count(*) FILTER (WHERE status <> 'ok') AS failed_requests,
            count(*) FILTER (WHERE cached <> 'miss') AS cached_requests,
-           count(*) FILTER (WHERE status = 'expired' OR internal) AS uncounted_requests,
+           count(*) FILTER (WHERE {UNCOUNTED}) AS uncounted_requests,
            sum(prompt_tokens)::bigint AS prompt_tokens, sum(completion_tokens)::bigint AS completion_tokens,
            sum(saved_tokens)::bigint AS saved_tokens, sum(cost_micro_usd)::bigint AS cost_micro_usd,
            sum(compression_saved_tokens)::bigint AS compression_saved_tokens,

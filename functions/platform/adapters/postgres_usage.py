@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from functions.kit.database import connection
 from functions.kit.subjects import UsageRecord
-from functions.platform.adapters.kpi_sums import CHANNEL, ENTER, OF_CALL, OF_CALL_TAKEN_BACK
+from functions.platform.adapters.kpi_sums import CHANNEL, ENTER, OF_CALL, OF_CALL_TAKEN_BACK, UNCOUNTED
 from functions.platform.adapters.postgres_quotas import mirroring
 from functions.platform.core.models import UsageGroup, UsageQuery, UsageTotal
 
@@ -40,7 +40,7 @@ _ADD = f"""
         RETURNING WITH (OLD AS o, NEW AS n) n.*, o.usage_id IS NOT NULL AS replaced
     ), changes AS (
         SELECT tenant_id, at, provider, model, operation, api_key_id, user_id, groups, cached,
-               (status <> 'ok')::int AS failed, (status = 'expired' OR internal)::int AS uncounted,
+               (status <> 'ok')::int AS failed, ({UNCOUNTED})::int AS uncounted,
                {OF_CALL}, compression_saved_tokens
         FROM fresh
         UNION ALL

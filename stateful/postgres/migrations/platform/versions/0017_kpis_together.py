@@ -7,8 +7,8 @@ statements (what is new, what has changed): the lock on it keeps two of them fro
 
 from sqlalchemy import Connection
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 
 _SUMS = (
     "requests",
@@ -21,6 +21,9 @@ _SUMS = (
     "saved_tokens",
     "cost_micro_usd",
     "saved_micro_usd",
+    "cached_prompt_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
 )
 # Minutes are read for two days and forgotten after two days and an hour: forgetting them need not lock anything.
 _KEPT = "grain <> 'minute' OR bucket >= now() - interval '2 days 30 minutes'"
