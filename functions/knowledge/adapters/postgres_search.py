@@ -234,7 +234,8 @@ class _Measure:
 
     def __init__(self, vector: str, dimensions: int, *, operator: str, stored: str) -> None:
         self.vector = vector
-        self.distance = f"embedding::halfvec({dimensions}) {operator} $1::text::halfvec({dimensions})"
+        # Within a SELECT the text is read once; without, in a prepared statement, again for every row.
+        self.distance = f"embedding::halfvec({dimensions}) {operator} (SELECT $1::text::halfvec({dimensions}))"
         # No graph serves this expression.
         self.exact = f"({self.distance}) + 0"
         self.stored = f"distance = '{stored}' AND vector_dims(embedding) = {dimensions}"
