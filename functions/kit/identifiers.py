@@ -4,6 +4,8 @@ import re
 
 from uuid_utils import uuid7
 
+# What Postgres takes for one; other spellings are not ours.
+UUID_PATTERN = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
 
 

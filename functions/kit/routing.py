@@ -90,9 +90,13 @@ class KitRoute(APIRoute):
         return found[0]
 
 
-def api_router() -> APIRouter:
-    """A router whose routes are the kit's."""
-    documented = {"model": ErrorEnvelope, "description": "The error envelope."}
+def api_router(errors: Any = ErrorEnvelope) -> APIRouter:
+    """A router whose routes are the kit's.
+
+    Args:
+        errors: model of the body of every answer from 400 up, where it is not the platform's envelope alone.
+    """
+    documented = {"model": errors, "description": "The error envelope."}
     return APIRouter(route_class=KitRoute, responses={"default": documented})
 
 

@@ -6,12 +6,17 @@ import orjson
 from fastapi import Path, Query
 from pydantic import AfterValidator, Field, StringConstraints
 
+from functions.kit.identifiers import UUID_PATTERN
+
 _PRINTABLE = r"[^\x00-\x1f\x7f]"
 _MOST_METADATA = 16_384
 
 
 def _check_size(metadata: dict[str, Any]) -> dict[str, Any]:
-    encoded = orjson.dumps(metadata)
+    try:
+        encoded = orjson.dumps(metadata)
+    except orjson.JSONEncodeError as error:
+        raise ValueError("metadata may hold numbers of 64 bits and well-formed text only") from error
     if len(encoded) > _MOST_METADATA:
         raise ValueError(f"metadata may have {_MOST_METADATA} bytes as JSON")
     if b"\\u0000" in encoded:
@@ -30,7 +35,7 @@ DocumentName = Annotated[
     ),
 ]
 Description = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
-Id = Annotated[str, Field(max_length=36, pattern=r"^[0-9a-f-]{36}$")]
+Id = Annotated[str, Field(max_length=36, pattern=UUID_PATTERN)]
 Groups = Annotated[
     list[Id],
     Field(max_length=100, description="Ids of the groups that may read it; empty for everybody of the tenant."),

@@ -5,12 +5,14 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import Field, StringConstraints
 
+from functions.kit.identifiers import UUID_PATTERN
+
 _PRINTABLE = r"[^\x00-\x1f\x7f]"
 
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=rf"^{_PRINTABLE}*$")
 ]
-Id = Annotated[str, Field(max_length=36, pattern=r"^[0-9a-f-]{36}$")]
+Id = Annotated[str, Field(max_length=36, pattern=UUID_PATTERN)]
 Model = Annotated[str, Field(max_length=256, pattern=rf"^{_PRINTABLE}+$")]
 
 TenantId = Annotated[str, Path(alias="tenantId")]

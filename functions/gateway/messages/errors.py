@@ -3,10 +3,33 @@
 Source: platform.claude.com/docs/en/api/errors.
 """
 
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import ConfigDict
 
 from functions.kit.context import current
 from functions.kit.errors import DcoderError
+from functions.kit.models import ApiModel
+
+
+class MessagesErrorBody(ApiModel):
+    """What went wrong, with the platform's own code."""
+
+    type: str
+    message: str
+    code: str
+    details: dict[str, Any]
+
+
+class MessagesErrorEnvelope(ApiModel):
+    """The body of every answer from 400 up, as Anthropic's clients know it."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+    type: Literal["error"]
+    error: MessagesErrorBody
+    request_id: str
+
 
 _TYPES = {
     401: "authentication_error",

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from functions.gateway.bodies import documented, read_body
 from functions.gateway.calls import caller_of
 from functions.gateway.core.messages import Messages
-from functions.gateway.messages.errors import error_body
+from functions.gateway.messages.errors import MessagesErrorEnvelope, error_body
 from functions.gateway.messages.schemas import CountTokensRequest, MessagesRequest
 from functions.gateway.serving import Framing, complete, json_response, named_frame
 from functions.gateway.wiring import Gateway, gateway
@@ -15,9 +15,10 @@ from functions.kit.app import create_app
 from functions.kit.authorisation import LATER, require
 from functions.kit.context import current
 from functions.kit.principal import Principal
-from functions.kit.routing import api_router
+from functions.kit.routing import ErrorEnvelope, api_router
 
-router = api_router()
+# What the edge refuses by itself it refuses in the platform's words.
+router = api_router(MessagesErrorEnvelope | ErrorEnvelope)
 FRAMING = Framing(named_frame, lambda error, _: error_body(error))
 
 

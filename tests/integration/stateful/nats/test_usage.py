@@ -65,7 +65,9 @@ async def published(js: JetStreamContext, stream: str = EVENTS) -> list[Event]:
 
 
 async def usage_ids(js: JetStreamContext) -> list[str]:
-    events = [QuotaUpdated.model_validate(event.data) for event in await published(js)]
+    # The dispatcher may also say that somebody is behind.
+    updates = [event.data for event in await published(js) if event.type == QuotaUpdated.subject]
+    events = [QuotaUpdated.model_validate(data) for data in updates]
     return [one.usage_id for event in events for one in event.records]
 
 

@@ -116,7 +116,11 @@ async def test_an_old_platform_comes_to_be_like_a_new_one(databases: Databases, 
     await databases.execute("DROP DATABASE platform")
     longest = max(len(history.revisions) for history in load_histories())
     for number in range(1, longest + 1):
-        step = tuple(replace(history, revisions=history.revisions[:number]) for history in load_histories())
+        # The tenants' template is new already, and no program goes back behind what a database has come to.
+        step = tuple(
+            replace(history, revisions=history.revisions[:number]) if Target.PLATFORM in history.targets else history
+            for history in load_histories()
+        )
         assert not (await databases.migrate(histories=step)).failed
     assert server.schema("platform") == wanted
 
