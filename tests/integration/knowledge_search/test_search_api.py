@@ -62,6 +62,14 @@ async def test_search_and_answers_over_what_was_ingested(library: Library, api: 
     missed = await api.as_(outsider.key).call("POST", "/v1/search", {"query": "dogs", "corpusIds": [corpus["id"]]})
     assert (missed.status, missed.code) == (404, "corpus_not_found")
     assert (await api.as_(outsider.key).call("POST", "/v1/search", {"query": "dogs"})).body["hits"] == []
+    for path, body in (
+        ("/v1/answers", {"question": "dogs", "model": "openai/gpt-4o-mini", "corpusIds": [corpus["id"]]}),
+        ("/v1/answers", {"question": "dogs", "model": "openai/gpt-4o-mini"}),
+    ):
+        kept = await api.as_(outsider.key).call("POST", path, body)
+        assert kept.status in {200, 404}, kept.body
+        assert TOWER not in str(kept.body)
+        assert not kept.body.get("citations")
     member = await library("POST", f"/v1/tenants/{library.tenant.id}/api-keys", {"name": "member", "role": "user"})
     assert member.status == 201, member.body
     reader = library.as_(member.body["secret"])

@@ -35,7 +35,7 @@ def test_a_function_serves_what_its_manifest_says_and_nothing_more(name: str) ->
         (method, re.sub(r"\{[^}]+\}", "{}", route.path))
         for route in load_app(name).routes
         for method in getattr(route, "methods", None) or ()
-        if method not in {"HEAD", "OPTIONS"} and route.path.startswith(("/v1/", "/api/", "/llm/"))
+        if method not in {"HEAD", "OPTIONS"} and route.path.startswith(("/v1/", "/api/", "/llm/", "/knowledge/"))
     }
     assert served == {(route.method, re.sub(r"\{[^}]+\}", "{}", route.path)) for route in function.routes}
 

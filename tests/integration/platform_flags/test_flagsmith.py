@@ -242,7 +242,7 @@ async def test_started_while_flagsmith_is_dead_what_the_platform_kept_of_it_hold
                 document = await session.fetchval("SELECT document FROM flag_document")
             return tenant.tenant.id in json.dumps(document)
 
-        await eventually(kept, 5)
+        await eventually(kept, 20)
         assert await started.flags.is_enabled("plugin-jira", tenant.tenant.id)
     async with platform_on(server, settings, issuer) as (late, _):
         assert await late.flags.is_enabled("plugin-jira", tenant.tenant.id)
