@@ -76,7 +76,9 @@ async def simulator() -> AsyncIterator[Simulator]:
     environment = {**os.environ, "PORT": str(port)}
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "local.simulator", env=environment)
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
+        # A connection that was idle may be closed by the server just as it is used again.
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=20)) as http:
             running = Simulator(f"http://127.0.0.1:{port}", http)
             await _until_ready(running, process)
             yield running
