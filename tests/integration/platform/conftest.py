@@ -74,7 +74,7 @@ class Issuer:
 
     def token(self, roles: list[str], tenant_id: str | None = None) -> str:
         now = int(utc_now().timestamp())
-        claims = {"iss": ISSUER, "aud": "https://api.dcoder.local", "sub": "tester", "exp": now + 600, "roles": roles}
+        claims = {"iss": ISSUER, "aud": "https://api.dcoder.local", "sub": "tester", "exp": now + 3600, "roles": roles}
         return jwt.encode({**claims, "tenant_id": tenant_id}, self._key, "ES256", headers={"kid": "test"})
 
 

@@ -23,7 +23,13 @@ class Issuer:
 
     def token(self, roles: list[str], tenant_id: str | None = None) -> str:
         now = int(utc_now().timestamp())
-        claims = {"iss": self.url, "aud": "https://api.dcoder.local", "sub": "tester", "exp": now + 600, "roles": roles}
+        claims = {
+            "iss": self.url,
+            "aud": "https://api.dcoder.local",
+            "sub": "tester",
+            "exp": now + 3600,
+            "roles": roles,
+        }
         return jwt.encode({**claims, "tenant_id": tenant_id}, self._key, "ES256", headers={"kid": "test"})
 
     async def publish(self, _: web.Request) -> web.Response:

@@ -158,7 +158,8 @@ async def test_redis_holds_neither_the_id_nor_a_token(runtime: Runtime, issuer: 
     session_id = await begun(runtime, issuer, exp=time.time() + 600)
     stored = await runtime.redis.get(f"session:{session_id.digest}")
     assert isinstance(stored, bytes)
-    for secret in (session_id.value, session_id.value.split(".")[2], "ada", next(iter(issuer.tokens))):
+    assert b"ada" not in stored
+    for secret in (session_id.value, session_id.value.split(".")[2], next(iter(issuer.tokens))):
         assert secret.encode() not in stored
         assert [key async for key in runtime.redis.scan_iter(f"*{secret}*")] == []
     # Under another id, or changed, it does not open.
