@@ -15,6 +15,10 @@ class NotHealthy(Exception):
     """The server answered, and not as a healthy one."""
 
 
+class Recovering(NotHealthy):
+    """The server reads its data back after it died; however long that takes, a restart would only begin it anew."""
+
+
 def http_probe(port: int, path: str = "/health/ready") -> Probe:
     """GET must answer 200."""
 
@@ -35,6 +39,8 @@ def redis_probe(port: int, password: str) -> Probe:
     async def probe() -> str:
         commands = f"AUTH {password}\r\nPING\r\nINFO server\r\nQUIT\r\n"
         answer = (await _exchange(port, commands.encode())).decode(errors="replace")
+        if "-LOADING" in answer:
+            raise Recovering("it reads its data back")
         if "+PONG" not in answer:
             raise NotHealthy(answer.splitlines()[-1] if answer else "the connection was closed")
         return answer.partition("redis_version:")[2].split("\r\n", 1)[0]
@@ -50,6 +56,8 @@ def postgres_probe(url: str) -> Probe:
 
         try:
             connection = await asyncpg.connect(url, timeout=3, ssl=False)
+        except asyncpg.CannotConnectNowError as error:
+            raise Recovering(str(error)) from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise NotHealthy(str(error)) from error
         try:

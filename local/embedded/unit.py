@@ -13,7 +13,7 @@ from typing import Any
 
 from local.embedded.component import Component, PreparationError
 from local.embedded.logs import last_words
-from local.embedded.probes import NotHealthy
+from local.embedded.probes import NotHealthy, Recovering
 from local.embedded.processes import ProcessIdentity, group_of
 from local.embedded.state import ComponentState, Phase, ReportedProcess
 
@@ -25,7 +25,7 @@ class Patience:
     """How long the supervisor waits for what, in seconds.
 
     Attributes:
-        start: until a started component must be healthy.
+        start: until a started component must be healthy, or at least say that it recovers.
         hung: how long a component may be unhealthy before it is killed and started again.
         settled: a component that ran for so long is started again without delay when it dies.
     """
@@ -176,21 +176,22 @@ class Unit:
         deadline = began + self._patience.start
         while not ended.done() and not self._stopping.is_set():
             trouble = await self._ask()
-            if trouble is None:
+            if trouble is None or isinstance(trouble, Recovering):
                 deadline = time.monotonic() + self._patience.hung
+            if trouble is None:
                 if not self.good.is_set():
                     self._report_good(Phase.HEALTHY, began)
             else:
-                self._note_unhealthy(trouble)
+                self._note_unhealthy(self._words(trouble))
                 if time.monotonic() > deadline:
-                    self.state.detail = f"not healthy for too long: {trouble}"
+                    self.state.detail = f"not healthy for too long: {self.state.detail}"
                     return
             patience = self._patience
             pause = patience.between_probes if self.good.is_set() else patience.between_first_probes
             await asyncio.wait([ended], timeout=pause)
         await ended
 
-    async def _ask(self) -> str | None:
+    async def _ask(self) -> Exception | None:
         """What is wrong; None when nothing is."""
         if self.component.probe is None:
             return None
@@ -198,9 +199,12 @@ class Unit:
             async with asyncio.timeout(self._patience.probe):
                 self.state.version = await self.component.probe() or self.state.version
         except (NotHealthy, OSError, EOFError) as error:
-            # TimeoutError is an OSError, and has no words of its own.
-            return str(error) or f"no answer within {self._patience.probe:g} s"
+            return error
         return None
+
+    def _words(self, trouble: Exception) -> str:
+        # TimeoutError is an OSError, and has no words of its own.
+        return str(trouble) or f"no answer within {self._patience.probe:g} s"
 
     def _note_unhealthy(self, trouble: str) -> None:
         was_good, known = self.good.is_set(), self.state.detail

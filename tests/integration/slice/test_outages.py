@@ -53,7 +53,7 @@ async def test_killed_and_restarted_the_platform_heals_and_counts_every_call(
     os.kill(platform.pid(component), signal.SIGKILL)
     for number in range(1, 6):
         await ask(number)
-    assert await eventually(lambda: ask(100), 30)
+    assert await eventually(lambda: ask(100), 90)
 
     async def readable() -> bool:
         try:
@@ -61,7 +61,7 @@ async def test_killed_and_restarted_the_platform_heals_and_counts_every_call(
         except (OSError, aiohttp.ClientError):
             return False
 
-    assert await eventually(readable, 30)
+    assert await eventually(readable, 90)
     billed = (await bill(api, platform, tenant))["chatCalls"]
     # A message that the dead process held is delivered again after the ack wait of 30 seconds.
     sums = await totals(asking, tenant, billed, 60)

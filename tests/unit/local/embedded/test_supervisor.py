@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.embedded.component import Component, PreparationError, Stage
-from local.embedded.probes import NotHealthy
+from local.embedded.probes import NotHealthy, Recovering
 from local.embedded.processes import ProcessIdentity
 from local.embedded.state import Phase, StackState
 from local.embedded.supervisor import Supervisor, clear_leftovers
@@ -90,8 +91,10 @@ class Scene:
         return state.components[name].restarts if state else 0
 
     @asynccontextmanager
-    async def running(self, *components: Component, ready: bool = True) -> AsyncIterator[Supervisor]:
-        supervisor, stopping = Supervisor(self.home, components, patience=QUICK), asyncio.Event()
+    async def running(
+        self, *components: Component, ready: bool = True, patience: Patience = QUICK
+    ) -> AsyncIterator[Supervisor]:
+        supervisor, stopping = Supervisor(self.home, components, patience=patience), asyncio.Event()
         task = asyncio.create_task(supervisor.run(stopping))
         try:
             if ready:
@@ -129,6 +132,23 @@ async def test_reports_version_process_and_time(scene: Scene) -> None:
         assert part.process is not None
         assert part.process.pid == scene.pid("server")
         assert part.milliseconds is not None
+
+
+async def test_a_component_that_recovers_is_not_killed_however_long_it_takes(scene: Scene) -> None:
+    asked = 0
+
+    async def probe() -> str:
+        nonlocal asked
+        asked += 1
+        # Far longer than a component may be unwell.
+        if not scene.file("server").exists() or asked * QUICK.between_first_probes < 4 * QUICK.hung:
+            raise Recovering("the database system is starting up")
+        return "1.0"
+
+    patience = replace(QUICK, start=QUICK.hung)
+    async with scene.running(scene.component("server", probe=probe), patience=patience):
+        assert scene.lines() == ["started server"]
+        assert scene.restarts("server") == 0
 
 
 async def test_a_killed_component_comes_back(scene: Scene) -> None:
