@@ -1,9 +1,10 @@
 """Lets a call in when its tenant's limits allow it, and has what it may use held until it is settled."""
 
+import asyncio
 import math
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from functions.kit.clock import rfc3339
 from functions.kit.errors import DependencyUnavailable
 
 _SOON_SECONDS = 1.0
+# Longest that a failed call's answer waits for what was held for it: a store that is slow holds nobody up.
+_GIVING_BACK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,31 +106,59 @@ class Admission:
             need = await input_need(booking.target, given, self._prices, internal=booking.internal)
         await self._admit(booking, need, patient=not booking.internal)
 
-    @contextmanager
-    def holding(self, booking: Booking) -> Iterator[None]:
+    @asynccontextmanager
+    async def holding(self, booking: Booking) -> AsyncIterator[None]:
         """Give back what is held when the block fails; where the provider did, the call is counted as failed."""
         try:
             yield
+        except Exception as error:
+            await self.given_back(booking, error)
+            raise
         except BaseException as error:
+            # Cancelled: nobody is there to be told that it is done.
             self.give_back(booking, error)
             raise
 
-    def give_back(self, booking: Booking, error: BaseException | None = None) -> None:
-        """The call has used nothing: end what is held for it.
+    async def given_back(self, booking: Booking, error: Exception | None = None) -> None:
+        """End what is held before the failure is told: whoever hears of it may call again at once, at the last unit.
+
+        A store that does not answer is not waited for longer than half a second.
+        """
+        if (done := self.give_back(booking, error)) is not None:
+            await asyncio.wait((done,), timeout=_GIVING_BACK_SECONDS)
+
+    def give_back(self, booking: Booking, error: BaseException | None = None) -> "asyncio.Future[None] | None":
+        """The call has used nothing: end what is held for it, in the background.
 
         Args:
             error: why. A failure of the provider is counted.
+
+        Returns:
+            done once that has ended, however; None where there is nothing to do.
         """
         if isinstance(error, PROVIDER_FAILURES) and not booking.is_counted:
             held, booking.is_held, booking.is_counted = booking.is_held, False, True
-            self._spawn(self._fail(booking, held=held), "count-failed-call")
-        elif booking.is_held:
+            return self._begin(self._fail(booking, held=held), "count-failed-call")
+        if booking.is_held:
             booking.is_held = False
-            self._spawn(self._release(booking), "release-reservation")
+            return self._begin(self._release(booking), "release-reservation")
+        return None
 
     def freed(self, limits: Iterable[Limit]) -> None:
         """Something that was held of these limits no longer is."""
         self._room.freed(limit.id for limit in limits)
+
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Future[None]":
+        done = asyncio.get_running_loop().create_future()
+
+        async def whole() -> None:
+            try:
+                await work
+            finally:
+                done.set_result(None)
+
+        self._spawn(whole(), name)
+        return done
 
     async def _release(self, booking: Booking) -> None:
         await self._reservations.release(booking.usage_id)

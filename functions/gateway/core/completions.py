@@ -140,7 +140,7 @@ class Completions:
         del self._streams[flight]
 
     async def _find_or_open(self, call: Call) -> LiveStream | CachedAnswer:
-        with self._admission.holding(call.booking):
+        async with self._admission.holding(call.booking):
             open_stream = self._opening(call)
             cached = await self._admit_and_find(call)
             if cached is not None:
@@ -151,7 +151,7 @@ class Completions:
             open_stream,
             reading_of(call),
             settle=lambda assembler, status: self._settle(call, assembler, status),
-            give_back=lambda refusal: self._admission.give_back(call.booking, refusal),
+            give_back=lambda refusal: self._admission.given_back(call.booking, refusal),
         )
         with self._asking(call):
             await live.start()
@@ -159,7 +159,7 @@ class Completions:
 
     async def _join(self, call: Call, found: LiveStream | CachedAnswer) -> LiveStream | CachedAnswer:
         """The very same question is being answered right now: hear the same answer, from its beginning."""
-        with self._admission.holding(call.booking):
+        async with self._admission.holding(call.booking):
             await self._admission.for_request(call.booking)
             if isinstance(found, CachedAnswer):
                 await self._serve_cached(call, found)
@@ -170,7 +170,7 @@ class Completions:
         return found
 
     async def _settle_joined(self, call: Call, live: LiveStream) -> None:
-        with self._admission.holding(call.booking):
+        async with self._admission.holding(call.booking):
             answer = CachedAnswer({"usage": usage_object(await live.usage() or Usage())}, "hit", 1.0, 0, call.cache_id)
             await self._serve_cached(call, answer)
 
@@ -217,7 +217,7 @@ class Completions:
 
     async def _share(self, call: Call, running: "asyncio.Future[Told]") -> Told:
         """The very same question is being asked right now: its answer, or its failure, is this call's too."""
-        with self._admission.holding(call.booking):
+        async with self._admission.holding(call.booking):
             await self._admission.for_request(call.booking)
             try:
                 completion = (await asyncio.shield(running)).completion
@@ -231,7 +231,7 @@ class Completions:
 
     async def _find_or_ask(self, call: Call) -> Told:
         try:
-            with self._admission.holding(call.booking):
+            async with self._admission.holding(call.booking):
                 cached = await self._admit_and_find(call)
                 if cached is not None:
                     return await self._serve_cached(call, cached)
@@ -303,7 +303,7 @@ class Completions:
         return cached
 
     async def _ask(self, call: Call) -> Told:
-        with self._admission.holding(call.booking):
+        async with self._admission.holding(call.booking):
             await self._shorten(call)
             told = await self._told(call)
             completion = told.completion

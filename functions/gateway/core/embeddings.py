@@ -100,7 +100,7 @@ class Embedder:
         if wire is None:
             raise ProviderRejected(f"embeddings with providers of kind {target.provider.kind} are not offered yet")
         await self._admission.book(booking)
-        with self._admission.holding(booking):
+        async with self._admission.holding(booking):
             await self._admission.for_input(booking, body["input"])
             batches = [
                 {**body, "input": inputs, "model": target.model}

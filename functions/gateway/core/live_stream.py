@@ -34,7 +34,7 @@ class LiveStream:
         open_stream: Callable[[], AbstractAsyncContextManager[AsyncIterator[Json]]],
         read: Callable[[Json], Iterable[Json]] | None,
         settle: Settle,
-        give_back: Callable[[DcoderError | None], None],
+        give_back: Callable[[DcoderError | None], Awaitable[None]],
     ) -> None:
         self._open = open_stream
         self._read = read
@@ -101,10 +101,10 @@ class LiveStream:
         self._ended.add_done_callback(lambda _: then())
 
     async def run(self) -> None:
-        """Read to the end, then settle."""
+        """Read to the end, then settle; only then is anybody told of the end, who may call again at once."""
         assembler = Assembler()
         status: Status = "error"
-        refusal: DcoderError | None = None
+        failure: DcoderError | None = None
         try:
             async with self._open() as items:
                 self._accepted.set_result(None)
@@ -114,30 +114,28 @@ class LiveStream:
                     self._say(item)
             status = "cancelled" if self._abandoned else "ok"
         except DcoderError as error:
-            refusal = error
-            self._fail(error)
+            failure = error
         except asyncio.CancelledError:
             status = "cancelled"
             self._accepted.cancel()
         finally:
-            if self._accepted.done() and not self._accepted.cancelled() and not self._accepted.exception():
-                await self._settle(assembler, status)
-            else:
-                self._give_back(refusal)
-                if not self._accepted.done():
-                    self._accepted.set_exception(Internal("the provider's stream could not be read"))
-            self._say(None)
-            if self._giving_up is not None:
-                self._giving_up.cancel()
-            self._ended.set_result(assembler.usage)
+            await self._end(assembler, status, failure)
+
+    async def _end(self, assembler: Assembler, status: Status, failure: DcoderError | None) -> None:
+        if self._accepted.done() and not self._accepted.cancelled():
+            await self._settle(assembler, status)
+            if failure is not None:
+                self._say(failure)
+        else:
+            await self._give_back(failure)
+            if not self._accepted.done():
+                self._accepted.set_exception(failure or Internal("the provider's stream could not be read"))
+        self._say(None)
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+        self._ended.set_result(assembler.usage)
 
     def _say(self, item: Json | DcoderError | None) -> None:
         self._said.append(item)
         news, self._news = self._news, asyncio.Event()
         news.set()
-
-    def _fail(self, error: DcoderError) -> None:
-        if self._accepted.done():
-            self._say(error)
-        else:
-            self._accepted.set_exception(error)

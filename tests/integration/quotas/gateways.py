@@ -94,9 +94,17 @@ class Books:
 
 
 async def meters(
-    stack: AsyncExitStack, port: int, folder: Path, count: int, directory: Directory | None = None, **options: Any
+    stack: AsyncExitStack,
+    port: int,
+    folder: Path,
+    count: int,
+    directory: Directory | None = None,
+    *,
+    answer_seconds: float = 2.0,
+    **options: Any,
 ) -> list[RedisMeter]:
-    links = [RedisLink(f"redis://127.0.0.1:{port}/0") for _ in range(count)]
+    url = f"redis://127.0.0.1:{port}/0"
+    links = [RedisLink(url, timeout_seconds=answer_seconds) for _ in range(count)]
     for link in links:
         stack.push_async_callback(link.close)
     spools = [Spool(folder / f"spool-{n}") for n in range(count)]

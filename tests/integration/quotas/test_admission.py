@@ -216,8 +216,41 @@ async def test_a_call_that_fails_gives_back(gateways: Any, books: Books) -> None
     budget = limit(100)
     (gateway,) = await gateways(budget)
     booking, _ = await gateway.enter()
-    with pytest.raises(LookupError), gateway.admission.holding(booking):
-        raise LookupError
+    with pytest.raises(LookupError):
+        async with gateway.admission.holding(booking):
+            raise LookupError
+    # Before the failure is told: whoever hears of it may come again.
+    assert (await books.of(budget), await books.held()) == ((0, 0), (0, 0))
+
+
+async def test_a_call_that_its_caller_leaves_gives_back_behind_it(gateways: Any, books: Books) -> None:
+    budget = limit(100)
+    (gateway,) = await gateways(budget)
+    booking, _ = await gateway.enter()
+    with pytest.raises(asyncio.CancelledError):
+        async with gateway.admission.holding(booking):
+            raise asyncio.CancelledError
+    await _finish(gateway.tasks)
+    assert (await books.of(budget), await books.held()) == ((0, 0), (0, 0))
+
+
+async def test_a_store_that_does_not_answer_holds_no_failure_up(
+    books: Books, redis_process: Server, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    budget = limit(100)
+    directory = Directory(budget)
+    # So patient a connection that to wait for it would fail the test.
+    (meter,) = await meters(stack, redis_process.port, tmp_path, 1, directory, answer_seconds=600)
+    gateway = Gateway(meter, directory, AdmissionPolicy())
+    booking, _ = await gateway.enter()
+    redis_process.pause()
+    try:
+        with pytest.raises(LookupError):
+            async with gateway.admission.holding(booking):
+                raise LookupError
+        assert not gateway.tasks[-1].done()
+    finally:
+        redis_process.resume()
     await _finish(gateway.tasks)
     assert (await books.of(budget), await books.held()) == ((0, 0), (0, 0))
 

@@ -162,19 +162,32 @@ async def test_a_call_that_the_provider_fails_is_given_back(
 ) -> None:
     await put(as_tenant, tenant, on("requests", 1), on("tokens", 200), SIGNAL)
     await in_force(as_tenant, tenant)
-    for stream in (False, True):
+    # Nothing is waited for in between: the answer comes when nothing is held any more.
+    for number in range(12):
+        reply = await as_tenant.chat("Hm?", model="openai/gpt-does-not-exist", headers=FRESH, stream=number % 2 == 1)
+        assert reply.status in {400, 404}, reply.body
+    assert (await as_tenant.chat("Hm?", headers=FRESH)).status == 200
+    assert (await as_tenant.chat("Hm?", headers=FRESH)).status == 429
 
-        async def failed(stream: bool = stream) -> Reply | None:
-            """The answer does not wait until what the call before held is given back."""
-            reply = await as_tenant.chat("Hm?", model="openai/gpt-does-not-exist", headers=FRESH, stream=stream)
-            return None if reply.status == 429 else reply
 
-        assert (await eventually(failed)).status in {400, 404}  # type: ignore[union-attr]
+async def test_a_call_that_finds_its_provider_away_is_given_back(
+    platform: Platform, as_tenant: Api, tenant: Tenant
+) -> None:
+    away = {"name": "away", "kind": "openai", "apiKey": "sk-x", "baseUrl": "http://127.0.0.1:1/v1"}
+    here = {**away, "name": "openai", "apiKey": tenant.provider_key, "baseUrl": f"{platform.simulator}/openai/v1"}
+    stored = await as_tenant.call("PUT", f"/v1/tenants/{tenant.id}/providers", {"providers": [here, away]})
+    assert stored.status == 200, stored.body
+    await put(as_tenant, tenant, on("requests", 1), on("tokens", 200), SIGNAL)
+    await in_force(as_tenant, tenant)
 
-    async def answered() -> bool:
-        return (await as_tenant.chat("Hm?", headers=FRESH)).status == 200
+    async def known() -> bool:
+        return (await as_tenant.chat("Hm?", model="away/gpt-4o", headers=FRESH)).status == 502
 
-    assert await eventually(answered)
+    await eventually(known, seconds=2.5)
+    for number in range(12):
+        reply = await as_tenant.chat("Hm?", model="away/gpt-4o", headers=FRESH, stream=number % 2 == 1)
+        assert (reply.status, reply.code) == (502, "provider_unavailable"), reply.body
+    assert (await as_tenant.chat("Hm?", headers=FRESH)).status == 200
     assert (await as_tenant.chat("Hm?", headers=FRESH)).status == 429
 
 

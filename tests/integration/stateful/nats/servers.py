@@ -85,6 +85,18 @@ class Server:
         """End it as an operator does. Returns the exit status."""
         return self._end(signal.SIGTERM)
 
+    def pause(self) -> None:
+        """Have it keep its connections and answer nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after a pause."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, sign: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(sign)
+
     def _end(self, sign: signal.Signals) -> int:
         if self._process is None:
             return 0
