@@ -300,10 +300,16 @@ class SystemSignal(EventData):
     """The platform itself fails at something, or no longer does."""
 
     subject: ClassVar[str] = "system.signal"
-    condition: Literal["dead_letter", "lag"]
-    name: str = Field(description="The function whose events are set aside or wait.")
+    condition: Literal["dead_letter", "lag", "backlog"]
+    name: str = Field(
+        description="The function whose events are set aside or wait; of a backlog, what waits to become events: "
+        "`usage`, `platform-outbox`, `tenant-outboxes`."
+    )
     state: Literal["failing", "recovered"]
-    value: int = Field(ge=0, description="Deliveries that the dead letter had, or events that wait.")
+    value: int = Field(
+        ge=0,
+        description="Deliveries that the dead letter had, events that wait, or seconds that the oldest has waited.",
+    )
     limit: int = Field(ge=0, description="Of `value`, from which on it is failing.")
     detail: str = ""
 

@@ -1,6 +1,7 @@
-"""What the event plane says of itself: events that it had to set aside, and functions that fall behind."""
+"""What the event plane says of itself: events that it had to set aside, and what falls behind."""
 
 import uuid
+from typing import Literal
 
 from functions.kit.events import Event
 from functions.kit.subjects import SystemSignal
@@ -42,26 +43,31 @@ async def tell_of_letter(publisher: Publisher, letter: Letter) -> None:
 
 
 class LagWatch:
-    """Tells from a function's backlog when it falls behind, and when it has caught up.
+    """Tells when something falls behind, and when it has caught up.
 
     Args:
-        limit: events that wait, from which on it is behind; caught up it is below half of that.
+        name: the function, or what else waits.
+        limit: from which on it is behind: events that wait, or seconds that the oldest has waited. Caught up it is
+            below half of that.
     """
 
-    def __init__(self, function: str, limit: int) -> None:
-        self._function = function
+    def __init__(self, name: str, limit: int, *, condition: Literal["lag", "backlog"] = "lag") -> None:
+        self._name = name
         self._limit = limit
+        self._condition: Literal["lag", "backlog"] = condition
         # None: a process that has just begun does not know what the one before it has said.
         self._behind: bool | None = None
 
-    def see(self, waiting: int) -> SystemSignal | None:
+    def see(self, value: int, detail: str = "") -> SystemSignal | None:
         """What there is to say now."""
-        behind = waiting >= (self._limit // 2 if self._behind else self._limit)
+        behind = value >= (self._limit // 2 if self._behind else self._limit)
         if behind == self._behind:
             return None
         self._behind = behind
-        state = "failing" if behind else "recovered"
-        return SystemSignal(condition="lag", name=self._function, state=state, value=waiting, limit=self._limit)
+        state: Literal["failing", "recovered"] = "failing" if behind else "recovered"
+        return SystemSignal(
+            condition=self._condition, name=self._name, state=state, value=value, limit=self._limit, detail=detail
+        )
 
     def forget(self) -> None:
         """What was to be said could not be: say it again."""

@@ -14,7 +14,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from functions.kit.catalogue import Function
-from functions.kit.clock import utc_now
+from functions.kit.clock import rfc3339, utc_now
 from stateful.nats.connection import Bus, BusAway
 from stateful.nats.dispatcher.delivery import Delivery
 from stateful.nats.dispatcher.metrics import LAG
@@ -88,7 +88,8 @@ class FunctionConsumer:
         if signal is None:
             return
         try:
-            await tell(self._bus, signal, occasion=utc_now().isoformat(timespec="minutes"))
+            # To the microsecond: what fails twice in a minute must not pass for told already.
+            await tell(self._bus, signal, occasion=rfc3339(utc_now()))
         except (nats.errors.Error, BusAway):
             self._lag.forget()
 

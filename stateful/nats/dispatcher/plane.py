@@ -24,6 +24,7 @@ from stateful.nats.dispatcher.delivery import Delivery
 from stateful.nats.dispatcher.scheduler import Scheduler
 from stateful.nats.dispatcher.settings import DispatcherSettings
 from stateful.nats.loops import cancel
+from stateful.nats.relay.backlog import Backlogs
 from stateful.nats.relay.outbox import Outbox, PlatformOutbox
 from stateful.nats.relay.settings import RelaySettings
 from stateful.nats.relay.tenants import TenantOutboxes
@@ -69,6 +70,7 @@ class EventPlane:
             settings.database_url.get_secret_value(), outbox, relaying, hint=self._tenant_outboxes.hint
         )
         self._usage = UsageRelay(self._redis, self._bus, relaying, name=name, platform_id=settings.platform_id)
+        self._backlogs = Backlogs(self._redis, self._platform, self._tenant_outboxes, self._bus, relaying)
         self._scheduler = Scheduler(catalogue.events(), self._bus)
         self._pulling: list[asyncio.Task[None]] = []
         self._relaying: list[asyncio.Task[None]] = []
@@ -79,7 +81,7 @@ class EventPlane:
 
     async def start(self) -> None:
         """Begin to work; returns at once."""
-        self._background = [_own(self._bus.run()), _own(self._scheduler.run())]
+        self._background = [_own(self._bus.run()), _own(self._scheduler.run()), _own(self._backlogs.run())]
         for consumer in self._consumers:
             self._pulling.append(_own(consumer.run()))
             self._background += [_own(consumer.keep_alive()), _own(consumer.watch_lag())]

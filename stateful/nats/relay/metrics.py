@@ -8,7 +8,10 @@ ROWS_DELETED = Counter("dcoder_relay_rows_deleted_total", "Outbox and handled-ev
 USAGE_RECORDS = Counter("dcoder_relay_usage_records_total", "Usage records published.")
 USAGE_POISON = Counter("dcoder_relay_usage_poison_total", "Usage records that could not be read, set aside.")
 THRESHOLDS = Counter("dcoder_relay_thresholds_total", "Crossed thresholds of quotas published.")
-USAGE_PENDING = Gauge("dcoder_relay_usage_pending", "Usage records that wait to be published.")
+BACKLOG = Gauge(
+    "dcoder_relay_waiting", "Usage records, outbox rows, or tenants' databases with some, that wait.", ["what"]
+)
+BACKLOG_SECONDS = Gauge("dcoder_relay_waiting_seconds", "How long the oldest of what waits has waited.", ["what"])
 USAGE_SECONDS = Histogram(
     "dcoder_relay_usage_seconds",
     "Time from a call's settlement until its usage record is published.",

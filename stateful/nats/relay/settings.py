@@ -25,3 +25,11 @@ class RelaySettings(BaseSettings):
     usage_claim_seconds: float = Field(
         30.0, gt=0, description="Records that another relay has read and not settled for this long are taken over."
     )
+
+    backlog_alert_seconds: int = Field(
+        60,
+        ge=2,
+        description="Age of the oldest usage record or outbox row that waits, from which on operators get an alert; "
+        "ended below half.",
+    )
+    backlog_look_seconds: float = Field(10.0, gt=0, description="Looks at what waits.")

@@ -43,6 +43,7 @@ class TenantOutboxes:
         self._outbox = outbox
         self._settings = settings
         self._hinted: set[str] = set()
+        self._waiting: dict[str, float] = {}
         self._seen: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
         self._cleaned: set[str] = set()
@@ -51,7 +52,12 @@ class TenantOutboxes:
     def hint(self, database: str) -> None:
         """A database has events."""
         self._hinted.add(database)
+        self._waiting.setdefault(database, time.monotonic())
         self._wake.set()
+
+    def waiting(self) -> tuple[int, float]:
+        """How many databases are to be looked into or could not be emptied, and for how many seconds at most."""
+        return len(self._waiting), time.monotonic() - min(self._waiting.values()) if self._waiting else 0.0
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -67,6 +73,8 @@ class TenantOutboxes:
             self._wake.clear()
             if hinted - counts.keys() or time.monotonic() - counted_at >= self._settings.tenant_poll_seconds:
                 counted_at, counts = time.monotonic(), await self._counts()
+                # Of tenants that are gone nothing waits.
+                self._waiting = {name: since for name, since in self._waiting.items() if name in counts}
             due = [name for name, rows in counts.items() if name in hinted or self._seen.get(name) != rows]
             await self._sweep_all(due, counts)
             with suppress(TimeoutError):
@@ -95,6 +103,7 @@ class TenantOutboxes:
     async def _sweep(self, tenants: Databases, database: str) -> bool:
         """Publish one database's rows. Returns whether none is left; one that fails is left alone for a while."""
         pause = _AGAIN_SECONDS
+        self._waiting.setdefault(database, time.monotonic())
         try:
             async with tenants.acquire(database) as connection:
                 complete = await self._outbox.publish_pending(connection)
@@ -109,6 +118,7 @@ class TenantOutboxes:
             complete = False
         if complete:
             self._not_before.pop(database, None)
+            self._waiting.pop(database, None)
         else:
             self._hinted.add(database)
             self._not_before[database] = time.monotonic() + pause

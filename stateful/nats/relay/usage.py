@@ -20,7 +20,7 @@ from functions.kit.quotas import CONTENT_FIELD, PENDING, RECORD_FIELD, THRESHOLD
 from functions.kit.subjects import LlmCall, LlmCompleted, QuotaThreshold, QuotaUpdated, UsageRecord
 from stateful.nats.connection import Publisher
 from stateful.nats.loops import keep_running
-from stateful.nats.relay.metrics import THRESHOLDS, USAGE_PENDING, USAGE_POISON, USAGE_RECORDS, USAGE_SECONDS
+from stateful.nats.relay.metrics import THRESHOLDS, USAGE_POISON, USAGE_RECORDS, USAGE_SECONDS
 from stateful.nats.relay.settings import RelaySettings
 
 STREAM = PENDING
@@ -136,7 +136,6 @@ class UsageRelay:
         return entries
 
     async def _tidy(self) -> None:
-        USAGE_PENDING.set(await self._redis.xlen(STREAM))
         for consumer in await self._redis.xinfo_consumers(STREAM, GROUP):
             if not consumer["pending"] and consumer["idle"] > _FORGET_CONSUMER_MILLISECONDS:
                 await self._redis.xgroup_delconsumer(STREAM, GROUP, consumer["name"])

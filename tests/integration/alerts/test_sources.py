@@ -1,7 +1,7 @@
 """What raises alerts, how often, and what takes them back."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -123,16 +123,22 @@ async def test_an_event_nobody_can_read_is_an_alert_of_the_operators(
     assert (await operator.call("POST", f"/v1/alerts/{alert['id']}/resolve", {"note": "a test"})).status == 200
 
 
-async def test_a_lag_is_over_when_it_is_said_to_be(operator: Api, bus: Bus) -> None:
+@pytest.mark.parametrize(
+    ("condition", "title"),
+    [("lag", "2000 events wait for {}"), ("backlog", "{}: the oldest has waited 2000 seconds to be published")],
+)
+async def test_what_falls_behind_is_over_when_it_is_said_to_be(
+    operator: Api, bus: Bus, condition: Literal["lag", "backlog"], title: str
+) -> None:
     name = f"test-{new_id()}"
 
     async def found(status: str) -> list[dict[str, Any]]:
         reply = await operator.call("GET", f"/v1/alerts?kind=system&status={status}&limit=200")
         return [a for a in reply.body["items"] if a["details"].get("name") == name]
 
-    signal = SystemSignal(condition="lag", name=name, state="failing", value=2000, limit=1000)
+    signal = SystemSignal(condition=condition, name=name, state="failing", value=2000, limit=1000)
     await bus.say(signal, None)
     raised = (await eventually(lambda: found("open")))[0]
-    assert raised["title"] == f"2000 events wait for {name}"
+    assert (raised["title"], raised["severity"]) == (title.format(name), "warning")
     await bus.say(signal.model_copy(update={"state": "recovered", "value": 3}), None)
     assert (await eventually(lambda: found("resolved")))[0]["id"] == raised["id"]

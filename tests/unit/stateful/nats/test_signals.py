@@ -19,3 +19,11 @@ def test_what_could_not_be_said_is_said_again() -> None:
     assert said(watch, 20) == ["failing"]
     watch.forget()
     assert said(watch, 21, 22) == ["failing"]
+
+
+def test_a_backlog_is_told_in_seconds_of_its_oldest() -> None:
+    signal = LagWatch("usage", 60, condition="backlog").see(61, "7 wait")
+    assert signal is not None
+    assert (signal.condition, signal.name, signal.value, signal.limit, signal.detail) == (
+        ("backlog", "usage", 61, 60, "7 wait")
+    )
