@@ -180,3 +180,21 @@ async def test_what_is_held_for_nobody_is_given_back(stage: Stage, reconcile: An
     assert await reconcile(stage) == []
     await stage.meter.release(call.usage_id)
     assert await books.client.hget(tokens.key(tokens.span(now)), "reserved") == b"0"
+
+
+async def test_calls_that_failed_before_they_were_no_requests_are_put_right_once(
+    stage: Stage, reconcile: Any, books: Books, caller: Caller
+) -> None:
+    """Until failed calls without a token were taken out of limits on requests, such a row counted as one."""
+    none = {"prompt_tokens": 0, "completion_tokens": 0, "cost_micro_usd": 0}
+    one = record(stage.tenant).model_copy(update=none)
+    await stage.meter.settle(one, stage.limits, held=False)
+    await stage.mirror(one)
+    await books.client.delete("usage:pending")
+    await stage.execute("UPDATE usage_ledger SET status = 'error' WHERE tenant_id = $1 AND prompt_tokens = 0")
+    await stage.execute("UPDATE usage_hourly SET failed_requests = failed_requests + 1 WHERE tenant_id = $1")
+    assert sorted(await used(caller, stage.tenant)) == [4, 45]
+    found = {("hour", 4, 4, "repaired"), ("mirror", 4, 3, "repaired"), ("redis", 4, 3, "repaired")}
+    assert summary(await reconcile(stage)) == found
+    assert sorted(await used(caller, stage.tenant)) == [3, 45]
+    assert await reconcile(stage) == []
