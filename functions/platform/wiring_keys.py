@@ -8,6 +8,7 @@ from functions.kit.data_keys import PostgresDataKeys
 from functions.kit.database import Databases, UnitOfWork
 from functions.kit.secrets import FileKeyManagement, SecretBox
 from functions.kit.settings import Settings
+from functions.kit.tenancy import TenantDatabaseCredentials
 from functions.platform.adapters.postgres_keys import PostgresSealedSecrets, PostgresTenantKeys
 from functions.platform.adapters.postgres_tenants import PostgresTenants
 from functions.platform.core.rotate_keys import RewrapDataKeys, RotateDataKey
@@ -27,14 +28,21 @@ class KeyRotation:
 @asynccontextmanager
 async def key_rotation(settings: Settings) -> AsyncIterator[KeyRotation]:
     """Wire them; the connections end with the block."""
+    management = FileKeyManagement(settings.kek_file)
+    keys = PostgresTenantKeys()
+
+    async def credentials(database: str) -> tuple[str, str]:
+        return await TenantDatabaseCredentials(databases, box)(database)
+
     databases = Databases(
         settings.database_url.get_secret_value(),
         pool_size=_CONNECTIONS,
-        pools=1,
+        # The platform's and the one of the tenant that is being rotated.
+        pools=2,
         timeout=settings.database_timeout_seconds,
+        credentials=credentials,
     )
-    management = FileKeyManagement(settings.kek_file)
-    keys = PostgresTenantKeys()
+    box = SecretBox(PostgresDataKeys(databases, management))
 
     def transaction() -> UnitOfWork:
         return UnitOfWork(databases)
@@ -46,7 +54,7 @@ async def key_rotation(settings: Settings) -> AsyncIterator[KeyRotation]:
                 keys,
                 PostgresSealedSecrets(),
                 management=management,
-                box=SecretBox(PostgresDataKeys(databases, management)),
+                box=box,
                 transaction=transaction,
             ),
             RewrapDataKeys(keys, management, transaction),

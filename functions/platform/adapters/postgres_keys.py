@@ -1,10 +1,10 @@
-"""Tenants' data keys, and the secrets under them, in the platform database."""
+"""Tenants' data keys in the platform database, and the secrets under them, there and in the tenants' own databases."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from functions.kit.database import connection
+from functions.kit.database import Connection, connection
 from functions.kit.secrets import Place, WrappedKey
 from functions.platform.core.rotate_keys import DataKeyVersion, SealedSecret
 
@@ -30,6 +30,8 @@ SEALED = (
     SealedColumn("tenants", "database_secret", tenant="id"),
     SealedColumn("flag_webhooks", "secret", row="tenant_id"),
 )
+# The same in every tenant's own database, which is nobody else's. Other contexts keep them; places are named alike.
+SEALED_OF_TENANT = (SealedColumn("mcp_servers", "secret"),)
 # A ciphertext begins with its key's version, big endian: bytes compare like numbers.
 _OLDER = " UNION ALL ".join(
     f"""
@@ -45,6 +47,22 @@ _REPLACE = {
         WHERE {sealed.tenant} = $1 AND {sealed.row} = $2 AND {sealed.column} = $3
     """  # noqa: S608 - the names are ours
     for sealed in SEALED
+}
+_DATABASE = "SELECT database FROM tenants WHERE id = $1"
+_EXISTS = "SELECT to_regclass('public.' || $1) IS NOT NULL"
+# Held until the new ciphertext is stored.
+_OLDER_OF_TENANT = {
+    sealed: f"""
+        SELECT {sealed.row}::text AS place_row, {sealed.column} AS ciphertext FROM {sealed.table}
+        WHERE substr({sealed.column}, 1, 4) < int4send($1::int) ORDER BY 1 LIMIT $2 FOR NO KEY UPDATE
+    """  # noqa: S608 - the names are ours
+    for sealed in SEALED_OF_TENANT
+}
+_REPLACE_OF_TENANT = {
+    (sealed.table, sealed.column): f"""
+        UPDATE {sealed.table} SET {sealed.column} = $3 WHERE {sealed.row} = $1 AND {sealed.column} = $2
+    """  # noqa: S608 - the names are ours
+    for sealed in SEALED_OF_TENANT
 }
 _ACTIVE = """
     SELECT version, kek_id, wrapped, version = 1 OR completed_at IS NOT NULL AS is_complete
@@ -66,25 +84,48 @@ _REWRAP = "UPDATE tenant_keys SET kek_id = $3, wrapped = $4 WHERE tenant_id = $1
 
 
 class PostgresSealedSecrets:
-    """Port `SealedSecrets`."""
+    """Port `SealedSecrets`: those in the platform database first, then those in the tenant's own."""
 
     async def older(self, tenant_id: str, version: int, limit: int) -> Sequence[SealedSecret]:
         """Those under a version below this one."""
         query = f"{_OLDER} LIMIT $3"
-        return [
+        found = [
             SealedSecret(
                 Place(tenant_id, row["place_table"], row["place_row"], row["place_column"]), bytes(row["ciphertext"])
             )
             for row in await (await connection()).fetch(query, tenant_id, version, limit)
         ]
+        return found or await _older_of_tenant(tenant_id, version, limit)
 
     async def replace(self, secret: SealedSecret, ciphertext: bytes) -> bool:
         """Store another ciphertext in a secret's place, unless it has changed meanwhile."""
         place = secret.place
-        tag = await (await connection()).execute(
-            _REPLACE[place.table, place.column], place.tenant_id, place.row, secret.ciphertext, ciphertext
-        )
+        of_tenant = _REPLACE_OF_TENANT.get((place.table, place.column))
+        if of_tenant is not None:
+            session = await _tenants_own(place.tenant_id)
+            tag = await session.execute(of_tenant, place.row, secret.ciphertext, ciphertext)
+        else:
+            tag = await (await connection()).execute(
+                _REPLACE[place.table, place.column], place.tenant_id, place.row, secret.ciphertext, ciphertext
+            )
         return tag == "UPDATE 1"
+
+
+async def _older_of_tenant(tenant_id: str, version: int, limit: int) -> list[SealedSecret]:
+    session = await _tenants_own(tenant_id)
+    found: list[SealedSecret] = []
+    for sealed, query in _OLDER_OF_TENANT.items():
+        # A database that is not migrated yet has none.
+        if await session.fetchval(_EXISTS, sealed.table):
+            found += [
+                SealedSecret(Place(tenant_id, sealed.table, row["place_row"], sealed.column), bytes(row["ciphertext"]))
+                for row in await session.fetch(query, version, limit - len(found))
+            ]
+    return found
+
+
+async def _tenants_own(tenant_id: str) -> Connection:
+    return await connection(await (await connection()).fetchval(_DATABASE, tenant_id))
 
 
 class PostgresTenantKeys:

@@ -58,7 +58,7 @@ class Rotation:
 
 
 class SealedSecrets(Protocol):
-    """Every secret that is stored under a tenant's data key, within the unit of work."""
+    """Every secret that is stored under a tenant's data key, wherever that is, within the unit of work."""
 
     async def older(self, tenant_id: str, version: int, limit: int) -> Sequence[SealedSecret]:
         """Those under a version below this one."""
