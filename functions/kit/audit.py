@@ -25,6 +25,8 @@ _VERSION = 1
 _MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # Verbs of actions that change nothing, though they may come with a body. Calls of models are metered, one by one.
 _READING = frozenset({"read", "list", "search", "call", "public"})
+# Who came in and who left is what is asked first of an audit trail, by whatever method browsers say it.
+_AT_THE_DOOR = frozenset({"sign-in", "sign-out"})
 _DENIED = frozenset({401, 403})
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -48,7 +50,8 @@ class AuditRecord:
 
 def is_audited(method: str, action: str) -> bool:
     """Whether a call changes something, and so has a record however it ends; every denied call has one anyway."""
-    return method in _MUTATING and action.rpartition(":")[2] not in _READING
+    verb = action.rpartition(":")[2]
+    return verb in _AT_THE_DOOR or (method in _MUTATING and verb not in _READING)
 
 
 def outcome_of(status: int) -> Outcome:

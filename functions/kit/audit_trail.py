@@ -1,4 +1,4 @@
-"""Writes the audit records that no unit of work commits: of calls that were refused, denied, failed or replayed."""
+"""Writes the audit records that no unit of work commits: of what was refused, denied, failed, replayed, signed out."""
 
 import asyncio
 import logging
@@ -78,6 +78,10 @@ class AuditTrail:
             return
         told, self._suppressed = (0, self._suppressed) if known else (self._suppressed, 0)
         await self._write(record_of_error(request, action, status, code, suppressed=told))
+
+    async def note_success(self, request: Request, action: str, answer: Response) -> None:
+        """Record what succeeded where the fact is no row that it could be committed with, such as a session's end."""
+        await self._write(record_of_success(request, action, answer))
 
     async def note_replay(self, request: Request, action: str, answer: Response) -> None:
         """Record that an answer was given again for an Idempotency-Key."""

@@ -10,12 +10,15 @@ from fastapi import Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from functions.kit.app import create_app
+from functions.kit.audit import record_of_success
 from functions.kit.authorisation import PUBLIC, require
+from functions.kit.context import current, identify
 from functions.kit.database import unit_of_work
 from functions.kit.errors import DcoderError, DependencyUnavailable, Unauthenticated
+from functions.kit.principal import Principal
 from functions.kit.routing import api_router
 from functions.kit.runtime import Runtime
-from functions.kit.session_store import SessionId
+from functions.kit.session_store import Session, SessionId
 from functions.platform.auth.schemas import Me, SignedOut, SignOutBody
 from functions.platform.core.sign_in import ProviderAnswer
 from functions.platform.core.sign_in_errors import ReturnRefused
@@ -28,6 +31,8 @@ _BROWSER = "dcoder_sign_in"
 _RETURN = "dcoder_signed_out"
 _BROWSER_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 _MINUTES = 10
+# As the audit trail names them.
+_SIGN_IN, _SIGN_OUT = "auth:sign-in", "auth:sign-out"
 _Parameter = Query(max_length=2048)
 
 
@@ -66,6 +71,7 @@ async def callback(
         raise
     except DcoderError as refusal:
         unit_of_work().abandon()
+        await runtime.audit.note_error(request, _SIGN_IN, refusal.status, refusal.code)
         return RedirectResponse(_with_error(pending.return_to, refusal.code), status_code=302)
     answer = RedirectResponse(signed_in.return_to, status_code=302)
     # A session that this browser had before would live on unseen.
@@ -79,6 +85,12 @@ async def callback(
         httponly=True,
         samesite="lax",
     )
+    identify(_who(runtime, signed_in.session))
+    if current().tenant_id is None:
+        # Operators come in while the database is away; the record then waits for it.
+        await runtime.audit.note_success(request, _SIGN_IN, answer)
+    else:
+        unit_of_work().record(record_of_success(request, _SIGN_IN, answer))
     return answer
 
 
@@ -122,6 +134,8 @@ async def logout(request: Request, body: SignOutBody | None = None) -> Response:
         runtime.sessions.cookie_name, path="/", secure=runtime.sessions.secure, httponly=True, samesite="lax"
     )
     _set(request, answer, _RETURN, return_to)
+    identify(_who(runtime, session))
+    await runtime.audit.note_success(request, _SIGN_OUT, answer)
     return answer
 
 
@@ -134,6 +148,12 @@ async def signed_out(request: Request) -> Response:
     answer = RedirectResponse(target, status_code=302)
     answer.delete_cookie(_RETURN, path=_PATH)
     return answer
+
+
+def _who(runtime: Runtime, session: Session) -> Principal:
+    """Whose session it is, by what the provider says."""
+    claims = session.claims
+    return Principal(session.subject, "user", runtime.tokens.tenant_in(claims), runtime.tokens.roles_in(claims))
 
 
 def _session_of(request: Request) -> SessionId | None:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from functions.kit.context import suspect
 from functions.kit.errors import DependencyUnavailable, Unauthenticated
 from functions.kit.oidc import GrantRefused, TokenSet
-from functions.kit.principal import Role
+from functions.kit.principal import Principal, Role
 from functions.kit.session_store import Session, SessionId
 from functions.platform.core.sign_in_errors import ReturnRefused, SignInExpired, SignInRefused, SignInUnavailable
 from functions.platform.core.sign_in_ports import (
@@ -70,6 +71,7 @@ class SignedIn:
     """A session that has just begun."""
 
     session_id: SessionId
+    session: Session
     return_to: str
 
 
@@ -172,7 +174,7 @@ class CompleteSignIn:
             raise SignInRefused("the identity provider's answer cannot be used; sign in again") from error
         session_id = await self._sessions.begin(self._tokens.tenant_in(session.claims), session)
         await self._pending.forget(browser, answer.state)
-        return SignedIn(session_id, pending.return_to)
+        return SignedIn(session_id, session, pending.return_to)
 
     async def _signed_in(self, pending: PendingSignIn, code: str) -> Session:
         tokens = await self._provider.redeem_code(code, pending.verifier, self._addresses.callback)
@@ -185,6 +187,8 @@ class CompleteSignIn:
         if claims["sub"] != who["sub"]:
             raise SignInRefused("the tokens are for two accounts")
         visitor, tenant_id = _visitor(who, self._tokens.roles_in(claims)), self._tokens.tenant_in(claims)
+        # Whatever comes of it, the audit trail can say who it was.
+        suspect(Principal(visitor.subject, "user", None, self._tokens.roles_in(claims)))
         if tenant_id is not None:
             await self._welcome(tenant_id, visitor, organization_id)
         elif Role.SUPERADMIN not in self._tokens.roles_in(claims):

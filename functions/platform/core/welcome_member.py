@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 
 from functions.kit.clock import utc_now
+from functions.kit.context import suspect
 from functions.kit.identifiers import new_id
 from functions.kit.members import UserDeactivated
-from functions.kit.principal import Role
+from functions.kit.principal import Principal, Role
 from functions.kit.subjects import UserUpdated
 from functions.kit.tenancy import TenantSuspended
 from functions.platform.core.member_ports import Users
@@ -57,6 +58,8 @@ class WelcomeMember:
             EmailTaken: another account of the tenant has the address.
         """
         tenant = await locked_tenant(self._tenants, tenant_id)
+        # Should it be refused from here on, that belongs into this tenant's audit trail.
+        suspect(Principal(visitor.subject, "user", tenant.id, frozenset({visitor.role} if visitor.role else ())))
         if tenant.status is not TenantStatus.ACTIVE:
             raise TenantSuspended(f"the tenant is {tenant.status}")
         if organization_id is not None:

@@ -91,11 +91,12 @@ class Backlogs:
             await asyncio.sleep(self._settings.backlog_look_seconds)
 
     async def _usage(self) -> Backlog:
-        waiting, oldest, (seconds, micros) = await asyncio.gather(
-            self._redis.xlen(PENDING), self._redis.xrange(PENDING, count=1), self._redis.time()
-        )
+        waiting = await self._redis.xlen(PENDING)
+        # The client's types are those of every protocol version at once; this is version 2's.
+        oldest: list[tuple[bytes, object]] = await self._redis.xrange(PENDING, count=1)  # type: ignore[assignment]
         if not oldest:
             return Backlog(waiting, 0.0)
+        seconds, micros = await self._redis.time()
         # An entry's id begins with the time, in milliseconds, at which Redis took it.
         return Backlog(waiting, max(0.0, seconds + micros / 1e6 - int(oldest[0][0].split(b"-")[0]) / 1000))
 

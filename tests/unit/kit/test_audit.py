@@ -23,6 +23,8 @@ OTHER = "01a21795-50de-7370-9ed5-386f41cb0c87"
         ("POST", "llm:call", False),
         ("POST", "knowledge:search", False),
         ("POST", "public", False),
+        ("GET", "auth:sign-in", True),
+        ("POST", "auth:sign-out", True),
     ],
 )
 def test_what_changes_something_is_audited(method: str, action: str, audited: bool) -> None:

@@ -57,7 +57,8 @@ async def watched(
 
 
 async def long_ago(client: "redis.asyncio.Redis", seconds: int) -> bytes:
-    entry: bytes = await client.xadd(STREAM, {"r": orjson.dumps({})}, id=f"{int((time.time() - seconds) * 1000)}-0")
+    entry = await client.xadd(STREAM, {"r": orjson.dumps({})}, id=f"{int((time.time() - seconds) * 1000)}-0")
+    assert isinstance(entry, bytes)
     return entry
 
 
