@@ -77,6 +77,7 @@ async def test_while_postgres_hangs_known_keys_go_on_and_others_are_not_called_w
         reply = await api.as_("dck_" + "q" * 40).chat("Unknown key?")
         assert (reply.status, reply.code) == (503, "dependency_unavailable")
         assert int(reply.headers["retry-after"]) >= 1
+        assert (await asking.chat("And during the outage?", headers={"cache_control": "no-store"})).status == 200
 
 
 async def test_while_redis_hangs_answers_go_on_and_are_counted_later(
