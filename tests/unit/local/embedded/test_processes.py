@@ -13,7 +13,8 @@ import pytest
 
 from local.embedded.processes import HOME_VARIABLE, ProcessIdentity, group_of, memory_mb, stop, strays, wait_gone
 
-SLEEP = "import time; print(1, flush=True); time.sleep(60)"
+# A shell gives what it runs in the background deaf ears for SIGINT, and these tests may run there.
+SLEEP = "import signal, time; signal.signal(2, signal.SIG_DFL); print(1, flush=True); time.sleep(60)"
 DEAF = "import signal, time; [signal.signal(s, signal.SIG_IGN) for s in (2, 15)]; print(1, flush=True); time.sleep(60)"
 PARENT = """
 import subprocess, sys, time
