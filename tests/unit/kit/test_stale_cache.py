@@ -53,6 +53,39 @@ async def test_what_is_known_serves_while_the_source_is_away() -> None:
     assert await cache.get("a") == "a4"
 
 
+async def test_what_is_known_serves_while_the_source_hangs_and_is_new_when_it_answers() -> None:
+    source = Source()
+    cache = StaleCache(source.load, fresh=0, stale=60, patience=0)
+    await cache.get("a")
+    source.gate.clear()
+    assert [await cache.get("a"), await cache.get("a")] == ["a1", "a1"]
+    assert source.asked == 2
+    unknown = asyncio.create_task(cache.get("b"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not unknown.done()
+    source.gate.set()
+    assert await unknown == "b3"
+    source.gate.clear()
+    # What was being asked for has come meanwhile.
+    assert await cache.get("a") == "a3"
+    source.gate.set()
+
+
+async def test_what_is_said_to_have_changed_is_waited_for() -> None:
+    source = Source()
+    cache = StaleCache(source.load, fresh=60, stale=600, patience=0)
+    await cache.get("a")
+    cache.forget("a")
+    source.gate.clear()
+    waiting = asyncio.create_task(cache.get("a"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    source.gate.set()
+    assert await waiting == "a2"
+
+
 async def test_a_forgotten_value_is_asked_for_again_and_kept_for_bad_times() -> None:
     source = Source()
     cache = StaleCache(source.load, fresh=60, stale=600)
