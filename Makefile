@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test unit integration check format docs lock up down bench-gateway bench-soak bench-cache bench-knowledge bench-tenants
+.PHONY: help install demo test unit integration test-iac check format docs lock up down bench-gateway bench-soak bench-cache bench-knowledge bench-tenants
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,3 +62,7 @@ bench-knowledge: install ## Quality of retrieval, and latency of search over 100
 
 bench-tenants: install ## A thousand tenants: provisioning, listing, migrating (TENANTS=100: fewer; needs 10 GB)
 	@$(BIN)/python -m scenarios.load.tenants $(if $(TENANTS),--tenants $(TENANTS))
+
+test-iac: install ## The infrastructure program: its objects against Kubernetes' and every operator's schemas (needs Go once)
+	@$(BIN)/python -m iac.crds > /dev/null
+	@$(BIN)/python -m pytest tests/iac

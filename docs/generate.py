@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
@@ -20,6 +20,11 @@ from functions.kit.catalogue import load_catalogue
 from functions.kit.errors import DcoderError
 from functions.kit.settings import Settings, TenantSettings
 from functions.kit.subjects import all_subjects
+from iac.configuration import Configuration
+from iac.configuration.base import Quantity, Resources
+from iac.configuration.cluster import GIVEN_SECRETS, OPTIONAL_SECRETS
+from iac.configuration.loading import model_in
+from iac.stack import third_party_images
 from stateful.logto.settings import LogtoSettings
 from stateful.nats.dispatcher.settings import DispatcherSettings
 from stateful.nats.relay.settings import RelaySettings
@@ -147,11 +152,76 @@ def openapi() -> str:
     return json.dumps(merged, indent=1, sort_keys=True) + "\n"
 
 
+def stack() -> str:
+    """The page of what a stack file may say."""
+    secrets = {"Needed": GIVEN_SECRETS, "When there": OPTIONAL_SECRETS}
+    lines = [
+        "# Stack files\n",
+        _NOTE,
+        "What `Pulumi.<stack>.yaml` may say below `dcoder:`; see [deployment.md](deployment.md). What is missing or",
+        "wrong stops `pulumi preview` with the setting's name and the command that mends it.\n",
+        "| Setting | Default | Meaning |",
+        "|---|---|---|",
+        *_stack_rows(Configuration, ()),
+        "\n## Secrets that others issue\n",
+        "Below `dcoder:secrets.values`, or in the store of External Secrets.\n",
+        "| Name | | Meaning |",
+        "|---|---|---|",
+        *(f"| `{name}` | {when} | {meaning} |" for when, group in secrets.items() for name, meaning in group.items()),
+        "\n## Images\n",
+        "`dcoder:digests` names the bytes of each; the platform's own are named like the folder they are built from.\n",
+        "| Name | Image |",
+        "|---|---|",
+        *(f"| `{name}` | `{image}` |" for name, image in third_party_images().items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _stack_rows(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
+    for field in model.model_fields.values():
+        here = (*path, str(field.alias))
+        nested = model_in(field.annotation)
+        if nested is None or nested is Quantity:
+            yield f"| `{'.'.join(here)}` | {_stack_default(field)} | {field.description or ''} |"
+        elif nested is Resources:
+            yield f"| `{'.'.join(here)}` | {_resources(field.default)} | {field.description or ''} |"
+        else:
+            yield from _stack_rows(_with_defaults(nested, field.default), here)
+
+
+def _with_defaults(model: type[BaseModel], default: Any) -> type[BaseModel]:
+    """The model as it stands in its parent, whose default may differ from the model's own."""
+    if not isinstance(default, model):
+        return model
+    fields: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        fields[name] = (field.annotation, field.merge_field_infos(field, default=getattr(default, name)))
+    return create_model(model.__name__, __base__=model, **fields)
+
+
+def _stack_default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "needed"
+    value = field.default
+    if value is None or value in ({}, ()):
+        return "none"
+    if isinstance(value, tuple):
+        return f"`{', '.join(map(str, value))}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _resources(value: Any) -> str:
+    if not isinstance(value, Resources):
+        return "needed"
+    return f"`{value.requests.cpu}`, `{value.requests.memory}` to `{value.limits.cpu}`, `{value.limits.memory}`"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "CONFIGURATION.md": configuration,
     "EVENTS.md": events,
     "ERRORS.md": errors,
     "FUNCTIONS.md": functions,
+    "STACK.md": stack,
     "openapi.json": openapi,
 }
 

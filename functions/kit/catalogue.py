@@ -52,6 +52,7 @@ class Function:
         concurrency: requests one instance serves at once.
         subscriptions: event types that trigger it (event functions only).
         schedule: when it is due; it is then told by `schedule.due`.
+        grants: privileged settings that it needs and others must not have, such as `database-admin`.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Function:
     resources: Mapping[str, Mapping[str, str]]
     concurrency: int
     envs: Mapping[str, str]
+    grants: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -169,6 +171,7 @@ def _function(document: Mapping[str, Any], folder: Path) -> Function:
         resources={part: {k: str(v) for k, v in resources.get(part, {}).items()} for part in ("requests", "limits")},
         concurrency=int(resources.get("limits", {}).get("concurrency", 20)),
         envs={e["name"]: str(e["value"]) for e in document.get("run", {}).get("envs", ())},
+        grants=tuple(notes.get("grants", "").split()),
     )
 
 

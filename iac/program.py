@@ -1,0 +1,44 @@
+"""The Pulumi program: reads the stack's configuration, judges what it leads to, registers it room by room."""
+
+import pulumi
+from pulumi_kubernetes import Provider
+
+from iac.configuration.loading import NAMESPACE, load
+from iac.manifests import is_function, name_of
+from iac.policies import enforce
+from iac.registration import RoomComponent
+from iac.rendering import Rendered, render
+from iac.rooms.functions import revision_of
+from iac.stack import PUBLIC_NAMES, Platform
+
+
+def run() -> dict[str, RoomComponent]:
+    """Register everything; returns the rooms by name.
+
+    Raises:
+        ConfigurationError: the stack file is wrong.
+        PolicyViolation: what it leads to is not allowed.
+    """
+    platform = Platform(load(_lookup))
+    rendered = render(platform)
+    enforce(rendered, platform.configuration)
+    provider = Provider("cluster", context=platform.configuration.cluster.kube_context)
+    made: dict[str, RoomComponent] = {}
+    for one in rendered:
+        after = [made[name] for name in one.room.after]
+        made[one.room.name] = RoomComponent(one, platform, provider, after)
+    _export(platform, rendered)
+    return made
+
+
+def _export(platform: Platform, rendered: tuple[Rendered, ...]) -> None:
+    services = [item for one in rendered for item in one.manifests if is_function(item)]
+    pulumi.export("revisions", {name_of(item): revision_of(item) for item in services})
+    pulumi.export("addresses", {name: platform.public(name) for name in PUBLIC_NAMES})
+    pulumi.export("release", platform.configuration.release)
+
+
+def _lookup(key: str) -> str | None:
+    # Values are needed at once, to be judged; what is secret among them is marked again where it is used.
+    value: str | None = pulumi.runtime.get_config(f"{NAMESPACE}:{key}")
+    return value

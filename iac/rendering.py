@@ -1,0 +1,65 @@
+"""All objects of a stack, room by room, as plain data: what Pulumi registers, policies judge and tests read."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from iac.charts import Chart, charts
+from iac.manifests import Manifest, describe
+from iac.rooms import cluster, events, functions, knative, migrations, settings
+from iac.stack import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A part of the platform that is deployed as one.
+
+    Attributes:
+        after: rooms whose objects must be there (and ready, where the stack waits) before.
+    """
+
+    name: str
+    objects: Callable[[Platform], Iterable[Manifest]]
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A room of one stack."""
+
+    room: Room
+    manifests: tuple[Manifest, ...]
+    charts: tuple[Chart, ...]
+
+
+ROOMS: tuple[Room, ...] = (
+    Room("cluster", cluster.objects),
+    Room("knative", knative.objects, after=("cluster",)),
+    Room("settings", settings.objects, after=("cluster",)),
+    Room("events", events.objects, after=("settings",)),
+    Room("migrations", migrations.objects, after=("events",)),
+    Room("functions", functions.objects, after=("knative", "migrations")),
+)
+
+
+class Ambiguous(Exception):
+    """Two rooms make the same object; the message names it."""
+
+
+def render(platform: Platform) -> tuple[Rendered, ...]:
+    """Every room of the stack.
+
+    Raises:
+        UnknownImage: an image has no digest.
+        Ambiguous: an object is made twice.
+    """
+    rendered = tuple(
+        Rendered(room, tuple(room.objects(platform)), tuple(charts(room.name, platform))) for room in ROOMS
+    )
+    seen: dict[str, str] = {}
+    for one in rendered:
+        for item in one.manifests:
+            name = f"{item['apiVersion']} {describe(item)}"
+            if name in seen:
+                raise Ambiguous(f"{name} is made by {seen[name]} and by {one.room.name}")
+            seen[name] = one.room.name
+    return rendered
