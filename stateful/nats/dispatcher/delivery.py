@@ -10,7 +10,7 @@ import aiohttp
 from functions.kit.catalogue import Function
 from functions.kit.clock import utc_now
 from functions.kit.events import CONTENT_TYPE, Event
-from stateful.nats.dispatcher.outcomes import Failed, Handled, Outcome, Refused, Unreachable
+from stateful.nats.dispatcher.outcomes import Failed, Handled, Outcome, Refused, Unavailable, Unreachable
 
 _CONNECT_SECONDS = 3.0
 # Below the time after which servers close an idle connection (uvicorn: 5 s), so that none is closed under a POST.
@@ -83,7 +83,8 @@ def _outcome(response: aiohttp.ClientResponse, text: str) -> Outcome:
     reason = f"HTTP {status} {text[:300]}".rstrip()
     if 400 <= status < 500 and status not in _TRY_AGAIN:
         return Refused(status, reason)
-    return Failed(status, reason, retry_after(response.headers.get("Retry-After")))
+    asked = retry_after(response.headers.get("Retry-After"))
+    return Unavailable(reason, asked) if status == 503 else Failed(status, reason, asked)
 
 
 def retry_after(value: str | None) -> float | None:

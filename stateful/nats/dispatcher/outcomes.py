@@ -38,13 +38,27 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The function is there, and something that it needs is not (HTTP 503): the event is not to blame.
+
+    Attributes:
+        retry_after: seconds the function asked to be left alone.
+    """
+
+    reason: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Unreachable:
     """There was no function to try: the event is not to blame."""
 
     reason: str
 
 
-Outcome = Handled | Refused | Failed | Unreachable
+Outcome = Handled | Refused | Failed | Unavailable | Unreachable
+# An outage may last for hours: what waits for its end is to come soon after it.
+_UNAVAILABLE_CAP_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +84,14 @@ class DeadLetter:
 Decision = Acknowledge | Retry | DeadLetter
 
 
-def decide(outcome: Outcome, *, tries: int, age: float, pause: float, settings: DispatcherSettings) -> Decision:
+def decide(
+    outcome: Outcome, *, tries: int, waits: int, age: float, pause: float, settings: DispatcherSettings
+) -> Decision:
     """What to do with an event.
 
     Args:
-        tries: deliveries so far, this one included, those to an unreachable function excluded.
+        tries: deliveries so far, this one included, those that count as no try excluded.
+        waits: deliveries so far that the event was not to blame for, this one included.
         age: seconds since the event was published.
         pause: seconds until an unreachable function is looked at again.
     """
@@ -86,16 +103,21 @@ def decide(outcome: Outcome, *, tries: int, age: float, pause: float, settings: 
         case Failed(status, reason, retry_after):
             if tries >= settings.max_tries:
                 return DeadLetter(status, f"{tries} tries exhausted: {reason}")
-            return Retry(_backoff(tries, retry_after, settings))
+            return Retry(_backoff(tries, retry_after, settings, settings.retry_cap_seconds))
+        case Unavailable(reason, retry_after):
+            if age >= settings.unreachable_seconds:
+                return DeadLetter(503, f"unavailable for {int(age)} s: {reason}")
+            return Retry(_backoff(waits, retry_after, settings, _UNAVAILABLE_CAP_SECONDS))
         case Unreachable(reason):
             if age >= settings.unreachable_seconds:
                 return DeadLetter(0, f"unreachable for {int(age)} s: {reason}")
             return Retry(pause + random.uniform(0.0, 0.5))  # noqa: S311
 
 
-def _backoff(tries: int, retry_after: float | None, settings: DispatcherSettings) -> float:
-    """Exponential with jitter; what the function asked for goes before, both within the cap."""
-    if retry_after is not None:
-        return min(retry_after, settings.retry_cap_seconds) * random.uniform(1.0, 1.1)  # noqa: S311
-    exponential = settings.retry_base_seconds * 2.0 ** min(tries - 1, 32)
-    return min(exponential, settings.retry_cap_seconds) * random.uniform(0.5, 1.0)  # noqa: S311
+def _backoff(tries: int, retry_after: float | None, settings: DispatcherSettings, cap: float) -> float:
+    """Exponential with jitter, and not before the function asked for; both within their caps."""
+    exponential = settings.retry_base_seconds * 2.0 ** min(max(0, tries - 1), 32)
+    own = min(exponential, cap, settings.retry_cap_seconds) * random.uniform(0.5, 1.0)  # noqa: S311
+    if retry_after is None:
+        return own
+    return max(own, min(retry_after, settings.retry_cap_seconds) * random.uniform(1.0, 1.1))  # noqa: S311

@@ -24,7 +24,9 @@ class DispatcherSettings(BaseSettings):
     )
     probe_cap_seconds: float = Field(5.0, gt=0, description="Longest wait between looks at a function that is down.")
     unreachable_seconds: float = Field(
-        86_400.0, gt=0, description="Age at which an event becomes a dead letter when its function cannot be reached."
+        86_400.0,
+        gt=0,
+        description="Age at which an event becomes a dead letter when its function cannot be reached, or says 503.",
     )
     lag_alert: int = Field(
         1000,

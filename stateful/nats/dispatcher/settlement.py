@@ -22,6 +22,7 @@ from stateful.nats.dispatcher.outcomes import (
     Outcome,
     Refused,
     Retry,
+    Unavailable,
     Unreachable,
     decide,
 )
@@ -50,9 +51,9 @@ class Settlement:
         self._delivery = delivery
         self._reachability = reachability
         self._settings = settings
-        # Deliveries, by event, that found no function: they are no tries. Forgotten at a restart, which only makes
-        # the count of tries too high for events that were waiting then.
-        self._misses: dict[int, int] = {}
+        # Deliveries, by event, that found no function, or one without what it needs: they are no tries. Forgotten at
+        # a restart, which only makes the count of tries too high for events that were waiting then.
+        self._waits: dict[int, int] = {}
 
     async def settle(self, message: Msg) -> None:
         """Deliver an event and tell NATS what became of it; if NATS is away it will deliver the event again."""
@@ -89,14 +90,17 @@ class Settlement:
     async def _tell(self, message: Msg, event: Event | None, outcome: Outcome) -> None:
         metadata, now = message.metadata, time.monotonic()
         sequence, pause = metadata.sequence.stream, 0.0
+        if isinstance(outcome, Unreachable | Unavailable):
+            self._waits[sequence] = self._waits.get(sequence, 0) + 1
         if isinstance(outcome, Unreachable):
-            self._misses[sequence] = self._misses.get(sequence, 0) + 1
             pause = self._reachability.missed(now)
         else:
             self._reachability.answered()
+        waits = self._waits.get(sequence, 0)
         decision = decide(
             outcome,
-            tries=metadata.num_delivered - self._misses.get(sequence, 0),
+            tries=metadata.num_delivered - waits,
+            waits=waits,
             age=(utc_now() - metadata.timestamp).total_seconds(),
             pause=pause,
             settings=self._settings,
@@ -110,7 +114,7 @@ class Settlement:
                 await message.ack_sync(timeout=_ACK_SECONDS)
             case DeadLetter(status, reason):
                 await self._set_aside(message, event, status, reason)
-        self._misses.pop(sequence, None)
+        self._waits.pop(sequence, None)
 
     async def _set_aside(self, message: Msg, event: Event | None, status: int, reason: str) -> None:
         metadata = message.metadata

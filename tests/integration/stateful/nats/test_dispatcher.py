@@ -58,7 +58,7 @@ async def test_a_handled_event_is_acknowledged(
 async def test_a_failure_is_tried_again_until_it_succeeds(
     bus: Bus, js: JetStreamContext, receiver: Receiver, make_catalogue: MakeCatalogue, running: Running
 ) -> None:
-    receiver.answer_in_turn(answer(503), answer(500), answer(429), answer(408), answer(200))
+    receiver.answer_in_turn(answer(502), answer(500), answer(429), answer(408), answer(200))
     running.dispatch(make_catalogue(mirror=("tenant.updated",)), bus, receiver.url)
     event = event_of()
     await publish(bus, event)
@@ -118,14 +118,27 @@ async def test_a_letter_that_cannot_be_stored_leaves_the_event_where_it_is(
 async def test_tries_end(
     bus: Bus, js: JetStreamContext, receiver: Receiver, make_catalogue: MakeCatalogue, running: Running
 ) -> None:
-    receiver.answer_in_turn(answer(503))
+    receiver.answer_in_turn(answer(500))
     running.dispatch(make_catalogue(mirror=("tenant.updated",)), bus, receiver.url, settings(max_tries=3))
     await publish(bus, event_of())
     await eventually(lambda: settled(js))
     assert len(receiver.calls) == 3
     letter = await js.get_last_msg(DEAD_LETTERS, "dlq.tenant.updated")
-    assert (letter.headers or {})[dead_letters.STATUS] == "503"
+    assert (letter.headers or {})[dead_letters.STATUS] == "500"
     assert "3 tries exhausted" in (letter.headers or {})[dead_letters.REASON]
+
+
+async def test_what_a_function_lacks_costs_no_tries(
+    bus: Bus, js: JetStreamContext, receiver: Receiver, make_catalogue: MakeCatalogue, running: Running
+) -> None:
+    away = [answer(503) for _ in range(12)]
+    receiver.answer_in_turn(*away, answer(500), answer(200))
+    running.dispatch(make_catalogue(mirror=("tenant.updated",)), bus, receiver.url, settings(max_tries=2))
+    event = event_of()
+    await publish(bus, event)
+    await eventually(lambda: receiver.ids() == [event.id] * 14)
+    await eventually(lambda: settled(js))
+    assert await letters(js) == 0
 
 
 async def test_what_is_no_event_becomes_a_dead_letter_unasked(
