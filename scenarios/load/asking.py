@@ -55,7 +55,7 @@ def closed(target: Target, connections: int, *, seconds: float = 1e9, amount: fl
     """Ask on so many connections, each again once it is answered, for a time or an amount of requests.
 
     Raises:
-        ScenarioError: an answer was not 200.
+        ScenarioError: an answer was not 200, or did not come from where the target's must.
     """
     return uvloop.run(_closed(target, connections, seconds, amount))
 
@@ -64,7 +64,7 @@ def open_loop(target: Target, rate: float, seconds: float) -> Load:
     """Ask at random moments (Poisson), at a rate per second, whatever becomes of the answers.
 
     Raises:
-        ScenarioError: an answer was not 200.
+        ScenarioError: an answer was not 200, or did not come from where the target's must.
     """
     return uvloop.run(_open(target, rate, seconds))
 
@@ -124,7 +124,7 @@ class _Reply:
     status: int = 0
     first: float = 0.0
     last: float = 0.0
-    frames: int = 0
+    state: str = ""
     body: bytearray = field(default_factory=bytearray)
 
 
@@ -164,6 +164,10 @@ class _Wire(asyncio.Protocol):
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(ScenarioError(f"the connection broke: {exc}"))
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"x-dcoder-cache":
+            self._reply.state = value.decode()
+
     def on_body(self, body: bytes) -> None:
         self._reply.first = self._reply.first or time.perf_counter()
         self._reply.body += body
@@ -186,6 +190,8 @@ async def _connect(target: Target) -> _Wire:
 def _take(load: Load, target: Target, reply: _Reply, now: float) -> None:
     if reply.status != 200:
         raise ScenarioError(f"{target.name}: {reply.status} {bytes(reply.body[:300])!r}")
+    if reply.state != target.state:
+        raise ScenarioError(f"{target.name}: answered from the cache as {reply.state!r}, not {target.state!r}")
     load.lasts.append((reply.last or now) - reply.asked)
     load.firsts.append((reply.first or now) - reply.asked)
     load.frames += reply.body.count(b"\n\n")

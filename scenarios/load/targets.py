@@ -29,8 +29,8 @@ def chat(question: str, **options: Any) -> dict[str, Any]:
 
 
 QUESTION = chat("Hello, what can you do for me today?")
-# Means the same, and is not the same.
-SIMILAR = chat("Hello, what can you do for me today, please?")
+# Means the same, and is spelled in another way each time: who asks what is being asked just now shares its answer.
+SIMILAR = chat("Hello, what{gap}can{gap}you{gap}do{gap}for{gap}me{gap}today,{gap}please?")
 # Another one each time.
 UNKNOWN = chat("Hello, what can you do for me today, on occasion number {number}?")
 STREAMED = chat("Hello, what can you do for me today?", stream=True, stream_options={"include_usage": True})
@@ -43,6 +43,7 @@ class Target:
     Attributes:
         processes: whose memory and processor time are counted.
         first: what the numbers of questions begin behind.
+        state: what every answer must say of the cache; empty where there is none.
     """
 
     name: str
@@ -51,13 +52,11 @@ class Target:
     body: dict[str, Any] = field(default_factory=lambda: dict(QUESTION))
     processes: tuple[int, ...] = ()
     first: int = 0
+    state: str = ""
 
     def request(self, number: int) -> bytes:
-        """The request as it goes over the wire; `{number}` in a question makes it another one each time."""
-        address, content = (
-            urlsplit(self.url),
-            json.dumps(self.body).replace("{number}", str(self.first + number)).encode(),
-        )
+        """The request as it goes over the wire, another one each time where its question has `{number}` or `{gap}`."""
+        address, content = urlsplit(self.url), _asked(json.dumps(self.body), self.first + number).encode()
         fields = {"content-type": "application/json", **self.headers}
         lines = [f"POST {address.path} HTTP/1.1", f"host: {address.netloc}", f"content-length: {len(content)}"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
@@ -76,6 +75,15 @@ class Target:
         families = [psutil.Process(pid) for pid in self.processes]
         members = {p.pid: p for family in families for p in (family, *family.children(recursive=True))}
         return sum(p.memory_info().rss for p in members.values()) / 2**20
+
+
+def _asked(text: str, number: int) -> str:
+    """The text with a number in it, or with gaps of one space to five that tell the number."""
+    text = text.replace("{number}", str(number))
+    while "{gap}" in text:
+        number, more = divmod(number, 5)
+        text = text.replace("{gap}", " " * (more + 1), 1)
+    return text
 
 
 def free_port() -> int:
@@ -177,10 +185,10 @@ def ours(direct: Target) -> Iterator[Ours]:
         for headers, body in ((plain, QUESTION), (embedding, QUESTION)):
             wait_for(Target("ours", url, headers, body))
         yield Ours(
-            Target("ours, miss", url, plain, UNKNOWN, pids),
-            Target("ours, exact hit", url, plain, QUESTION, pids),
-            Target("ours, semantic hit", url, embedding, SIMILAR, pids),
-            Target("ours, stream", url, anew, STREAMED, pids),
+            Target("ours, miss", url, plain, UNKNOWN, pids, state="miss"),
+            Target("ours, exact hit", url, plain, QUESTION, pids, state="hit"),
+            Target("ours, semantic hit", url, embedding, SIMILAR, pids, state="semantic"),
+            Target("ours, stream", url, anew, STREAMED, pids, state="miss"),
             psutil.Process(pids[0]).environ(),
         )
     finally:
