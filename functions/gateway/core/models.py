@@ -148,7 +148,8 @@ class Usage:
             return None
         prompt, completion = max(0, prompt), max(0, completion or 0)
         cached = _detail(usage, "prompt_tokens_details", "cached_tokens", prompt)
-        written = _detail(usage, "prompt_tokens_details", "cache_creation_tokens", prompt - cached)
+        # Our name of it, and OpenAI's.
+        written = max(_detail(usage, "prompt_tokens_details", name, prompt - cached) for name in _CACHE_WRITES)
         return cls(
             prompt,
             completion,
@@ -157,6 +158,9 @@ class Usage:
             cache_write_hour_tokens=_detail(usage, "cache_creation", "ephemeral_1h_input_tokens", written),
             reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens", completion),
         )
+
+
+_CACHE_WRITES = ("cache_creation_tokens", "cache_write_tokens")
 
 
 def _detail(usage: Mapping[str, Any], part: str, name: str, most: int) -> int:

@@ -36,7 +36,9 @@ async def chat_need(target: Target, body: Json, prices: Prices, default_completi
     asked = [body[name] for name in LIMITS if body.get(name)]
     thinks = _is(_THINKS, target.model) or body.get("thinking") or body.get("reasoning_effort")
     completion = min(asked) if asked else default_completion * (_THINKING_FACTOR if thinks else 1)
-    into, out_of = prices.nano_usd(target.provider.kind, target.model, writes_cache=_marks_cache(body))
+    into, out_of = prices.nano_usd(
+        target.provider.kind, target.model, prompt_tokens=prompt, writes_cache=_marks_cache(body)
+    )
     return Need(
         tokens=prompt,
         nano_usd=prompt * into,

@@ -224,10 +224,11 @@ class Prices(Protocol):
         """What a call cost, in millionths of a dollar."""
         ...
 
-    def nano_usd(self, kind: str, model: str, *, writes_cache: bool = False) -> tuple[int, int]:
+    def nano_usd(self, kind: str, model: str, *, prompt_tokens: int = 0, writes_cache: bool = False) -> tuple[int, int]:
         """What a token of the prompt and one of the answer cost at most, in thousandths of a micro-dollar.
 
         Args:
+            prompt_tokens: of the prompt, where a long one may cost more.
             writes_cache: the call tells the provider to keep its prompt, which some bill at a premium.
         """
         ...

@@ -11,6 +11,8 @@ import yaml
 
 from functions.gateway.core.models import Usage
 
+# The C one where it was compiled; the other takes ten times as long at every cold start.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TABLE = Path(__file__).with_name("prices.yaml")
 # Vertex serves Google's models at Google's prices.
 _SAME_AS = {"vertex": "google"}
@@ -24,6 +26,7 @@ class Price:
         cached_nano_usd: a token of the prompt that the provider's cache had.
         write_nano_usd: one that it was told to keep.
         write_hour_nano_usd: one that it was told to keep for an hour.
+        above: tokens of a prompt beyond which all of a call costs what `long` says; 0 where there is no such price.
     """
 
     input_nano_usd: int
@@ -31,17 +34,30 @@ class Price:
     cached_nano_usd: int
     write_nano_usd: int
     write_hour_nano_usd: int
+    above: int = 0
+    long: "Price | None" = None
 
     @classmethod
-    def of(cls, row: Mapping[str, str]) -> "Price":
+    def of(cls, row: Mapping[str, Any]) -> "Price":
         """A row of the table; what it does not name costs what other tokens of the prompt do."""
         given, write = row["input"], row.get("write", row["input"])
+        dearer = row.get("long")
         return cls(
-            _nano(given), _nano(row["output"]), *map(_nano, (row.get("cached", given), write, row.get("hour", write)))
+            _nano(given),
+            _nano(row["output"]),
+            *map(_nano, (row.get("cached", given), write, row.get("hour", write))),
+            above=dearer["above"] if dearer else 0,
+            long=cls.of(dearer) if dearer else None,
         )
+
+    def at(self, prompt_tokens: int) -> "Price":
+        """The price of a call with so long a prompt."""
+        return self.long if self.long is not None and prompt_tokens > self.above else self
 
     def cost_micro_usd(self, usage: Usage) -> int:
         """What the tokens cost, rounded half up to a millionth of a dollar."""
+        if (price := self.at(usage.prompt_tokens)) is not self:
+            return price.cost_micro_usd(usage)
         written, kept = usage.cache_write_tokens, usage.cache_write_hour_tokens
         nano = (
             (usage.prompt_tokens - usage.cached_prompt_tokens - written) * self.input_nano_usd
@@ -56,7 +72,7 @@ class Price:
 class PriceTable:
     """One version of the prices."""
 
-    def __init__(self, version: str, models: Mapping[str, Mapping[str, Mapping[str, str]]]) -> None:
+    def __init__(self, version: str, models: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
         self.version = version
         self._prices = {kind: {name: Price.of(row) for name, row in rows.items()} for kind, rows in models.items()}
 
@@ -65,12 +81,21 @@ class PriceTable:
         price = self.find(kind, model)
         return price.cost_micro_usd(usage) if price else 0
 
-    def nano_usd(self, kind: str, model: str, *, writes_cache: bool = False) -> tuple[int, int]:
-        """What a token of the prompt and one of the answer cost at most, in thousandths of a micro-dollar."""
+    def nano_usd(self, kind: str, model: str, *, prompt_tokens: int = 0, writes_cache: bool = False) -> tuple[int, int]:
+        """What a token of the prompt and one of the answer cost at most, in thousandths of a micro-dollar.
+
+        Args:
+            prompt_tokens: of the prompt, where a long one may cost more.
+            writes_cache: the call tells the provider to keep its prompt, which some bill at a premium.
+        """
         price = self.find(kind, model)
         if price is None:
             return 0, 0
-        return price.write_hour_nano_usd if writes_cache else price.input_nano_usd, price.output_nano_usd
+        price = price.at(prompt_tokens)
+        # Who is not told to keep a prompt may do so by itself, unless it is Anthropic.
+        kept = price.write_hour_nano_usd if writes_cache else price.write_nano_usd
+        into = price.input_nano_usd if kind == "anthropic" and not writes_cache else max(price.input_nano_usd, kept)
+        return into, price.output_nano_usd
 
     def family(self, kind: str, model: str) -> str:
         """The name in the table that a model goes by; empty where it has none."""
@@ -94,7 +119,7 @@ class PriceTable:
 @lru_cache(maxsize=1)
 def load_prices() -> PriceTable:
     """The newest version of the table."""
-    versions: list[dict[str, Any]] = yaml.safe_load(_TABLE.read_text())
+    versions: list[dict[str, Any]] = yaml.load(_TABLE.read_text(), _LOADER)  # noqa: S506 - one of the safe ones
     newest = max(versions, key=lambda version: str(version["version"]))
     return PriceTable(newest["version"], newest["models"])
 

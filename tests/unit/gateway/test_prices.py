@@ -50,6 +50,24 @@ def test_a_newer_release_has_its_own_price() -> None:
     assert load_prices().cost_micro_usd("anthropic", "claude-opus-4-1", Usage(1000, 0)) == 15_000
 
 
+def test_a_long_prompt_makes_all_of_its_call_dearer() -> None:
+    prices = load_prices()
+    most, above = Usage(100_000, 1000), Usage(100_001, 1000, cached_prompt_tokens=50_000)
+    assert prices.cost_micro_usd("anthropic", "claude-haiku-5-5", most) == 10_000 + 500
+    assert prices.cost_micro_usd("anthropic", "claude-haiku-5-5", above) == 25_001 + 2_500 + 2_500
+    assert prices.nano_usd("anthropic", "claude-haiku-5-5", prompt_tokens=100_001) == (500, 2_500)
+    assert prices.cost_micro_usd("vertex", "gemini-2.5-pro", Usage(200_001, 0)) == 500_003
+
+
+def test_what_openai_keeps_unasked_is_billed_and_reserved_at_its_premium() -> None:
+    told = {"prompt_tokens": 1000, "completion_tokens": 0, "prompt_tokens_details": {"cache_write_tokens": 400}}
+    usage = Usage.of(told)
+    assert usage is not None
+    assert load_prices().cost_micro_usd("openai", "gpt-5.6-sol", usage) == 600 * 4 + 400 * 5
+    assert load_prices().nano_usd("openai", "gpt-5.6-sol")[0] == 5_000
+    assert load_prices().nano_usd("anthropic", "claude-opus-5-5")[0] == 4_000
+
+
 @pytest.mark.parametrize(
     ("details", "read"),
     [

@@ -154,12 +154,15 @@ def chat_usage(answer: Mapping[str, Any]) -> Json | None:
     if not usage:
         return usage_object(0, 0, cached=0, reasoning=None) if answer.get("status") == "failed" else None
     read, made = usage.get("input_tokens_details") or {}, usage.get("output_tokens_details") or {}
-    return usage_object(
+    whole = usage_object(
         usage["input_tokens"],
         usage["output_tokens"],
         cached=read.get("cached_tokens") or 0,
         reasoning=made.get("reasoning_tokens"),
     )
+    if written := read.get("cache_write_tokens"):
+        whole["prompt_tokens_details"]["cache_write_tokens"] = written
+    return whole
 
 
 def _usage_of(usage: Mapping[str, Any]) -> Json:
@@ -167,7 +170,10 @@ def _usage_of(usage: Mapping[str, Any]) -> Json:
     read, thought = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
     return {
         "input_tokens": prompt,
-        "input_tokens_details": {"cached_tokens": read.get("cached_tokens") or 0},
+        "input_tokens_details": {
+            "cached_tokens": read.get("cached_tokens") or 0,
+            **({"cache_write_tokens": written} if (written := read.get("cache_write_tokens")) else {}),
+        },
         "output_tokens": made,
         "output_tokens_details": {"reasoning_tokens": thought.get("reasoning_tokens") or 0},
         "total_tokens": prompt + made,

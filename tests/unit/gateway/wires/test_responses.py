@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from functions.gateway.core.models import Usage
 from functions.gateway.core.outlines import outline_of
 from functions.gateway.core.text_completions import TextCompletions
+from functions.gateway.core.translation.messages_response import message
 from functions.gateway.core.translation.responses_request import chat_request
-from functions.gateway.core.translation.responses_response import response
+from functions.gateway.core.translation.responses_response import chat_usage, response
 from functions.gateway.core.translation.responses_stream import ResponseStream
 
 Json = dict[str, Any]
@@ -74,6 +76,19 @@ def test_reasoning_that_cannot_be_read_is_left_out(sealed: Any) -> None:
     item = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": sealed}
     told = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Four."}]}
     assert next_request([item, told], "anthropic")[1] == {"role": "assistant", "content": "Four."}
+
+
+def test_what_openai_s_cache_has_kept_is_counted_whatever_the_format() -> None:
+    details = {"cached_tokens": 20, "cache_write_tokens": 50}
+    told = {"input_tokens": 100, "input_tokens_details": details, "output_tokens": 5}
+    usage = chat_usage({"status": "completed", "usage": told})
+    counted = Usage.of(usage)
+    assert counted is not None
+    assert (counted.prompt_tokens, counted.cached_prompt_tokens, counted.cache_write_tokens) == (100, 20, 50)
+    said = {**completion(), "usage": usage}
+    assert response(said, REQUEST)["usage"]["input_tokens_details"] == details
+    anthropic = message(said)["usage"]
+    assert (anthropic["input_tokens"], anthropic["cache_creation_input_tokens"]) == (30, 50)
 
 
 def test_an_outline_is_as_long_as_what_is_to_be_read() -> None:
