@@ -120,6 +120,27 @@ async def test_preflight_needs_no_credential(edge: Edge) -> None:
         assert "Origin" in answer.headers["Vary"]
 
 
+# What openai 6.49 and @anthropic-ai/sdk 1.14 send from a page (`dangerouslyAllowBrowser`), streams and retries included.
+_CLIENTS_SEND = """
+    accept anthropic-beta anthropic-dangerous-direct-browser-access anthropic-version authorization content-type
+    openai-organization openai-project x-api-key x-stainless-arch x-stainless-helper x-stainless-helper-method
+    x-stainless-lang x-stainless-os x-stainless-package-version x-stainless-retry-count x-stainless-runtime
+    x-stainless-runtime-version x-stainless-timeout
+"""
+
+
+async def test_the_official_clients_may_call_from_a_page(edge: Edge) -> None:
+    headers = {
+        "Origin": "http://localhost:3000",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": ",".join(_CLIENTS_SEND.split()),
+    }
+    async with edge.client.options(f"{edge.http}/v1/things", headers=headers) as answer:
+        allowed = {name.strip().lower() for name in answer.headers["Access-Control-Allow-Headers"].split(",")}
+    # `accept` needs no leave (fetch.spec.whatwg.org, CORS-safelisted request-header).
+    assert set(_CLIENTS_SEND.split()) - allowed == {"accept"}
+
+
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:3000.evil.example", "null"])
 async def test_other_origins_get_no_leave(edge: Edge, bearer: dict[str, str], origin: str) -> None:
     preflight = {"Origin": origin, "Access-Control-Request-Method": "GET"}

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 import yaml
 
+
 from kong.policy import ANONYMOUS, BASE, Cors, PolicyError, RateClass, load_policy
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -108,6 +111,15 @@ def test_origins(origin: str, allowed: bool) -> None:
     origins = ("https://app.example.com", "http://localhost:*")
     cors = Cors(origins=origins, methods=(), headers=(), exposed_headers=(), max_age_seconds=0, credentials=False)
     assert bool(re.match(cors.origin_pattern, origin)) is allowed
+
+
+def test_pages_may_send_what_the_gateway_s_page_says_they_may() -> None:
+    page = (ROOT / "docs" / "gateway-api.md").read_text()
+    table = page.split("## Headers of requests")[1].split("Pages on other origins")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = {name.lower() for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert {"authorization", "cache-control", "x-compression", "anthropic-beta", "traceparent"} <= named
+    assert named <= {name.lower() for name in load_policy().cors.headers}
 
 
 def test_no_origins_allow_none() -> None:
