@@ -120,7 +120,7 @@ async def test_preflight_needs_no_credential(edge: Edge) -> None:
         assert "Origin" in answer.headers["Vary"]
 
 
-# What openai 6.49 and @anthropic-ai/sdk 1.14 send from a page (`dangerouslyAllowBrowser`), streams and retries included.
+# What openai 6.49 and @anthropic-ai/sdk 1.14 send from a page (`dangerouslyAllowBrowser`), in streams and retries too.
 _CLIENTS_SEND = """
     accept anthropic-beta anthropic-dangerous-direct-browser-access anthropic-version authorization content-type
     openai-organization openai-project x-api-key x-stainless-arch x-stainless-helper x-stainless-helper-method

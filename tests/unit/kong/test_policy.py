@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 import yaml
 
-
 from kong.policy import ANONYMOUS, BASE, Cors, PolicyError, RateClass, load_policy
 
 ROOT = Path(__file__).resolve().parents[3]
