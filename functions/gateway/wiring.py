@@ -36,8 +36,10 @@ from functions.gateway.core.ports import ChatWire, NativeWire
 from functions.gateway.core.prices import load_prices
 from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.token_counts import TokenCounts
+from functions.gateway.core.tokens import warm
 from functions.gateway.core.usage import UsageBook
 from functions.kit.egress import EgressPolicy
+from functions.kit.errors import DcoderError
 from functions.kit.offload import Offload
 from functions.kit.runtime import Runtime
 from functions.kit.settings import Settings
@@ -87,6 +89,7 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
             "spool-replay": spool.replay_for_ever(meter.replay),
             "subscriptions": _subscriptions(runtime, directory, limits).run(),
             "limits": limits.follow(),
+            "tokenizer": _tokenizer(limits),
             "reservations": meter.keep(),
             "cache-counts": answers.keep(),
         }.items():
@@ -134,6 +137,13 @@ async def _provider_http(settings: Settings, egress: EgressPolicy) -> AsyncItera
             first_byte_seconds=settings.provider_first_byte_seconds,
             total_seconds=settings.provider_total_seconds,
         )
+
+
+async def _tokenizer(limits: PostgresLimitDirectory) -> None:
+    """Load the vocabulary at once where calls are counted by it: a call that has to would hold all others up."""
+    with suppress(DcoderError):
+        if await limits.are_there():
+            await asyncio.to_thread(warm)
 
 
 def _wires(http: ProviderHttp, egress: EgressPolicy) -> dict[str, ChatWire]:

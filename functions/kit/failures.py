@@ -1,12 +1,12 @@
 """Turns any exception into the error a caller should meet, and an error into its answer."""
 
 import asyncio
+import sys
 from typing import Any
 
 import aiohttp
 import asyncpg
 import orjson
-import redis.exceptions
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -49,7 +49,7 @@ def as_dcoder_error(error: BaseException) -> DcoderError:
         return _validation(error)
     if isinstance(error, HTTPException):
         return _BY_STATUS.get(error.status_code, Internal)(str(error.detail))
-    if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError):
+    if _is_redis_away(error):
         return _away("redis")
     if isinstance(error, _NOT_TEXT):
         return InvalidRequest("a text holds a character that cannot be stored")
@@ -83,6 +83,12 @@ def error_response(error: DcoderError) -> Response:
         headers=error_headers(error),
         media_type="application/json",
     )
+
+
+def _is_redis_away(error: BaseException) -> bool:
+    # Where nobody has imported the client, nothing of it was raised.
+    client = sys.modules.get("redis.exceptions")
+    return client is not None and isinstance(error, client.ConnectionError | client.TimeoutError)
 
 
 def _away(dependency: str) -> DependencyUnavailable:

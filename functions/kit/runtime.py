@@ -4,13 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
 
 from functions.kit.audit_trail import AuditTrail
 from functions.kit.authentication import ApiKeys, Authenticator, JwksCache, Tokens
@@ -29,6 +27,9 @@ from functions.kit.sessions import Sessions
 from functions.kit.settings import Settings, load_settings
 from functions.kit.tenancy import TenantDatabaseCredentials, TenantDirectory
 
+if TYPE_CHECKING:
+    import redis.asyncio
+
 Wiring = TypeVar("Wiring")
 Wire = Callable[["Runtime"], AbstractAsyncContextManager[Wiring]]
 
@@ -44,7 +45,6 @@ class Runtime:
         self.http = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=30, connect=5), trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
         )
-        self.redis = _redis(settings)
         self.objects = ObjectStorage(settings)
         self._platform = self._pools(settings, 1)
         self.key_management = FileKeyManagement(settings.kek_file)
@@ -72,7 +72,7 @@ class Runtime:
             tenant_claim=settings.oidc_tenant_claim,
         )
         self.identity = _identity_provider(settings, self.http)
-        self.sessions = _sessions(settings, self.redis, self.identity, self.tokens)
+        self.sessions = _sessions(settings, lambda: self.redis, self.identity, self.tokens)
         self.authenticator = Authenticator(
             ApiKeys(self.databases, **caching), self.tokens, self.service_tokens, self.sessions
         )
@@ -84,6 +84,11 @@ class Runtime:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stack = AsyncExitStack()
         self._wiring_lock = asyncio.Lock()
+
+    @cached_property
+    def redis(self) -> "redis.asyncio.Redis":
+        """A client; imported at its first use, because calls of models need none."""
+        return _redis(self.settings)
 
     async def wired(self, wire: Wire[Wiring]) -> Wiring:
         """A context's composition root, made at its first use and shared by the context's functions."""
@@ -123,7 +128,8 @@ class Runtime:
         await self._stack.aclose()
         await self.audit.close()
         await self.http.close()
-        await self.redis.aclose()
+        if "redis" in vars(self):
+            await self.redis.aclose()
         await self.databases.close()
         await self._platform.close()
 
@@ -146,6 +152,10 @@ class Runtime:
 
 
 def _redis(settings: Settings) -> "redis.asyncio.Redis":
+    import redis.asyncio
+    from redis.asyncio.retry import Retry
+    from redis.backoff import ExponentialBackoff
+
     return redis.asyncio.Redis.from_url(
         settings.redis_url.get_secret_value(),
         protocol=2,
@@ -163,10 +173,10 @@ def _identity_provider(settings: Settings, http: aiohttp.ClientSession) -> OidcP
 
 
 def _sessions(
-    settings: Settings, redis_client: "redis.asyncio.Redis", provider: OidcProvider, tokens: Tokens
+    settings: Settings, client: "Callable[[], redis.asyncio.Redis]", provider: OidcProvider, tokens: Tokens
 ) -> Sessions:
     store = SessionStore(
-        redis_client, idle_seconds=settings.session_idle_seconds, lifetime_seconds=settings.session_lifetime_seconds
+        client, idle_seconds=settings.session_idle_seconds, lifetime_seconds=settings.session_lifetime_seconds
     )
     return Sessions(
         store,

@@ -9,20 +9,21 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-import redis.asyncio
-import redis.exceptions
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from functions.kit.errors import DependencyUnavailable
+
+if TYPE_CHECKING:
+    import redis.asyncio
 
 # `s1.<tenant or ->.<256 random bits>`: the edge reads the tenant to know which limit a call counts against.
 _FORM = re.compile(r"s1\.(-|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.[A-Za-z0-9_-]{43}")
@@ -113,14 +114,21 @@ class SessionStore:
     """Port to Redis.
 
     Args:
+        client: gives the connection, which most functions never need.
         idle_seconds: a session ends when it was not used for so long.
         lifetime_seconds: it ends so long after it began, however much it is used.
     """
 
-    def __init__(self, redis_client: "redis.asyncio.Redis", *, idle_seconds: int, lifetime_seconds: int) -> None:
-        self._redis = redis_client
+    def __init__(
+        self, client: "Callable[[], redis.asyncio.Redis]", *, idle_seconds: int, lifetime_seconds: int
+    ) -> None:
+        self._client = client
         self._idle = idle_seconds
         self._lifetime = lifetime_seconds
+
+    @property
+    def _redis(self) -> "redis.asyncio.Redis":
+        return self._client()
 
     @property
     def idle_seconds(self) -> int:
@@ -215,6 +223,8 @@ def _index(subject: str) -> str:
 
 @contextmanager
 def _telling_redis() -> Iterator[None]:
+    import redis.exceptions
+
     try:
         yield
     except redis.exceptions.RedisError as error:

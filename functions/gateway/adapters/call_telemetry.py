@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
-from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Histogram
 
 from functions.gateway.core.booking import Booking
@@ -22,6 +21,7 @@ from functions.kit.context import current
 from functions.kit.redaction import redact
 from functions.kit.subjects import UsageRecord
 from functions.kit.telemetry import is_tracing, tell_span
+from functions.kit.tracing import SpanKind
 
 _OURS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5)
 _THEIRS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)

@@ -54,6 +54,16 @@ class PostgresLimitDirectory:
             await self._looks.get("limits")
         return await self._loads.get(tenant_id) if tenant_id in self._limited else NO_LIMITS
 
+    async def are_there(self) -> bool:
+        """Whether any tenant has limits.
+
+        Raises:
+            DependencyUnavailable: the database is away and was never reached.
+        """
+        if self._newest < 0:
+            await self._looks.get("limits")
+        return bool(self._limited)
+
     def wake(self) -> None:
         """Something changed: look now."""
         self._changed.set()

@@ -12,9 +12,9 @@ import logging
 import time
 from collections import deque
 from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 import hiredis
-from redis.asyncio.connection import parse_url
 
 _logger = logging.getLogger(__name__)
 
@@ -34,13 +34,12 @@ class RedisLink:
     once until it has succeeded.
 
     Args:
-        url: `redis://` or `rediss://`, as redis-py reads it.
+        url: `redis://USER:PASSWORD@HOST:PORT/DATABASE`, or `rediss://` for TLS; all but the host may be left out.
         timeout_seconds: longest wait for a connection or a reply.
     """
 
     def __init__(self, url: str, *, timeout_seconds: float = 2.0, rest_seconds: float = 1.0) -> None:
-        self._options = parse_url(url)
-        self._is_tls = url.startswith("rediss:")
+        self._address = urlsplit(url)
         self._timeout = timeout_seconds
         self._rest = rest_seconds
         self._resting_until = 0.0
@@ -97,13 +96,13 @@ class RedisLink:
                 self._connecting = None
 
     async def _open(self) -> "_Wire":
-        host, port = self._options.get("host", "127.0.0.1"), self._options.get("port", 6379)
+        host, port = self._address.hostname or "127.0.0.1", self._address.port or 6379
         loop = asyncio.get_running_loop()
         wire = None
         try:
             async with asyncio.timeout(self._timeout):
                 _, wire = await loop.create_connection(
-                    lambda: _Wire(self._timeout), host, port, ssl=True if self._is_tls else None
+                    lambda: _Wire(self._timeout), host, port, ssl=True if self._address.scheme == "rediss" else None
                 )
                 for command in self._greetings():
                     reply = await wire.ask(command)
@@ -118,10 +117,10 @@ class RedisLink:
 
     def _greetings(self) -> list[tuple[Any, ...]]:
         """AUTH and SELECT as the address asks for them, and a PING that proves it answers."""
-        options = self._options
-        password, user = options.get("password"), options.get("username")
+        user, password = unquote(self._address.username or ""), unquote(self._address.password or "")
         auth = [("AUTH", user, password) if user else ("AUTH", password)] if password else []
-        return [*auth, *([("SELECT", options["db"])] if options.get("db") else []), ("PING",)]
+        database = self._address.path.strip("/")
+        return [*auth, *([("SELECT", database)] if database not in {"", "0"} else []), ("PING",)]
 
 
 def _unwrapped(reply: Any) -> Any:

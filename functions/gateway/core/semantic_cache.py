@@ -112,6 +112,8 @@ class SemanticCache:
         settings = call.caller.settings
         if call.key is None or not call.control.may_read or not call.key.question or not settings.semantic_cache:
             return None
+        if not await self._can_embed(call):
+            return None
         call.vector = asyncio.get_running_loop().create_future()
         self._spawn(self._embed(call, call.vector), "question-embedding")
         waited = time.perf_counter()
@@ -147,6 +149,13 @@ class SemanticCache:
                 await self._feedback.observe(caller.tenant_id, caller.settings, given, right=agree)
         except DcoderError as error:
             _logger.info("two answers were not compared", extra={"reason": error.code})
+
+    async def _can_embed(self, call: "Call") -> bool:
+        try:
+            return await self._embedder.can_embed(call.caller, call.target.provider)
+        except DcoderError as error:
+            _logger.warning("no embedding for the cache", extra={"reason": error.code})
+            return False
 
     async def _vector(self, call: "Call") -> QuestionVector | None:
         return None if call.vector is None else await call.vector

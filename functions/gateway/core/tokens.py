@@ -82,8 +82,8 @@ def tokenizer_of(model: str) -> Tokenizer:
 def count_tokens(text: str, model: str) -> int:
     """Tokens of a text as a model counts them. Exact for OpenAI's models, within about a tenth for others.
 
-    Safe to call from many threads; the interpreter's lock is released while counting. The first call for a
-    vocabulary takes 0.1 to 0.3 s to load it: see `warm`.
+    Safe to call from many threads; the interpreter's lock is released while counting, and held while the first call for
+    a vocabulary loads it, which takes 0.3 s: see `warm`.
     """
     return tokenizer_of(model).count(text)
 

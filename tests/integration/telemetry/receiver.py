@@ -1,13 +1,17 @@
-"""Stands in for a collector and for Langfuse: takes OTLP over HTTP and decodes its protobuf."""
+"""Stands in for a collector and for Langfuse: takes OTLP in JSON and reads it by OpenTelemetry's schema."""
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
+from google.protobuf.json_format import MessageToDict, ParseDict  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+_IDS = {"traceId", "spanId", "parentSpanId"}
 
 
 @dataclass
@@ -27,8 +31,8 @@ async def receiving() -> AsyncIterator[Received]:
     received = Received()
 
     async def take(request: web.Request) -> web.Response:
-        message = ExportTraceServiceRequest()
-        message.ParseFromString(await request.read())
+        assert request.content_type == "application/json"
+        message = ParseDict(_as_protobuf(json.loads(await request.read())), ExportTraceServiceRequest())
         received.headers.setdefault(request.path, []).append({k.lower(): v for k, v in request.headers.items()})
         for resource in message.resource_spans:
             shared = _attributes(resource.resource.attributes)
@@ -37,7 +41,7 @@ async def receiving() -> AsyncIterator[Received]:
                     plain = MessageToDict(span)
                     plain["attributes"] = _attributes(span.attributes)
                     received.spans.setdefault(request.path, []).append({**plain, "resource": shared})
-        return web.Response(body=b"", content_type="application/x-protobuf")
+        return web.json_response({})
 
     application = web.Application(client_max_size=1 << 26)
     application.router.add_post("/{path:.*}", take)
@@ -47,6 +51,16 @@ async def receiving() -> AsyncIterator[Received]:
     received.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
     yield received
     await runner.cleanup()
+
+
+def _as_protobuf(told: Any) -> Any:
+    """OTLP has ids in hexadecimal where protobuf's JSON has bytes in base64; all else is protobuf's JSON."""
+    if isinstance(told, list):
+        return [_as_protobuf(one) for one in told]
+    if not isinstance(told, dict):
+        return told
+    ids = {name: base64.b64encode(bytes.fromhex(told[name])).decode() for name in told if name in _IDS}
+    return {name: ids.get(name) or _as_protobuf(value) for name, value in told.items()}
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:

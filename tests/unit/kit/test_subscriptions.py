@@ -3,9 +3,13 @@
 import asyncio
 import socket
 
+import nats
 import pytest
 
 from functions.kit.subscriptions import Subscriptions
+
+# With the client at hand it is connecting from the first step on.
+assert nats
 
 
 @pytest.mark.parametrize("steps", range(25))

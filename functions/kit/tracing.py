@@ -1,0 +1,222 @@
+"""Spans, sent in batches from a thread as OTLP over HTTP in JSON (opentelemetry.io/docs/specs/otlp, "JSON Protobuf").
+
+Not the SDK: its spans and its protobuf took a fifth of what a call of a model takes (docs/adr/0021). A span here is
+what goes over the wire and nothing else.
+"""
+
+import http.client
+import logging
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+_EVERY_SECONDS = 2.0
+_BATCH = 512
+_AT_ONCE = 16
+_MOST_WAITING = 8192
+# All that a batch is tried for, and all that an ending process waits.
+_PATIENCE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.5
+_AGAIN = frozenset({429, 502, 503, 504})
+_ERROR = 2
+_logger = logging.getLogger(__name__)
+
+
+class SpanKind(IntEnum):
+    """OTLP's kinds of spans, as far as there are any here."""
+
+    INTERNAL = 1
+    SERVER = 2
+    CLIENT = 3
+
+
+@dataclass(slots=True)
+class Span:
+    """Something that took its time: ids in hex, times in nanoseconds since 1970.
+
+    Attributes:
+        attributes: text, numbers, truths and lists of text; None is left out.
+        error: what went wrong; empty where nothing did.
+    """
+
+    name: str
+    kind: SpanKind
+    trace_id: str
+    span_id: str
+    parent_id: str
+    began_ns: int
+    ended_ns: int = 0
+    attributes: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+
+class SpanExporter:
+    """Sends spans to one address.
+
+    Those that nobody takes are tried for a few seconds and dropped, as are those for which there is no room: telemetry
+    never holds anybody up.
+
+    Args:
+        url: where they are posted.
+        resource: what they are all labelled with.
+        wants: which spans are sent; all by default.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        resource: Mapping[str, Any],
+        wants: Callable[[Span], bool] | None = None,
+    ) -> None:
+        self._address = urlsplit(url)
+        self._headers = {**headers, "content-type": "application/json"}
+        self._resource = resource
+        self._wants = wants
+        self._waiting: deque[Span] = deque()
+        self._dropped = 0
+        self._wake = threading.Event()
+        self._ending = threading.Event()
+        self._connection: http.client.HTTPConnection | None = None
+        self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
+        # Started now: an interpreter that is ending starts no threads.
+        self._thread.start()
+
+    def add(self, span: Span) -> None:
+        """Send a span that is over, soon."""
+        if self._wants is not None and not self._wants(span):
+            return
+        if len(self._waiting) >= _MOST_WAITING:
+            self._dropped += 1
+            return
+        self._waiting.append(span)
+        if len(self._waiting) == _BATCH:
+            self._wake.set()
+
+    def end(self) -> None:
+        """Send what waits, now."""
+        self._ending.set()
+        self._wake.set()
+
+    def join(self, seconds: float) -> None:
+        """Wait for so long that all has been sent."""
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._ending.is_set() or self._waiting:
+            self._wake.wait(_EVERY_SECONDS)
+            self._wake.clear()
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+                try:
+                    self._send(encoded(batch, self._resource))
+                except Exception as error:  # noqa: BLE001 - this thread is all there is
+                    self._drop(len(batch), error)
+        if self._connection is not None:
+            self._connection.close()
+
+    def _send(self, body: bytes) -> None:
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                status = self._post(body)
+                if status not in _AGAIN:
+                    break
+                problem: Exception = ConnectionError(f"the collector answered {status}")
+            except (OSError, http.client.HTTPException) as error:
+                self._connection, problem = None, error
+            if time.monotonic() + _PAUSE_SECONDS > until or self._ending.wait(_PAUSE_SECONDS):
+                raise problem
+        if status >= 300:
+            raise ConnectionError(f"the collector answered {status}")
+
+    def _post(self, body: bytes) -> int:
+        if self._connection is None:
+            host, port = self._address.hostname or "", self._address.port
+            if self._address.scheme == "https":
+                context = ssl.create_default_context()
+                self._connection = http.client.HTTPSConnection(host, port, timeout=_PATIENCE_SECONDS, context=context)
+            else:
+                self._connection = http.client.HTTPConnection(host, port, timeout=_PATIENCE_SECONDS)
+        self._connection.request("POST", self._address.path, body, dict(self._headers))
+        answer = self._connection.getresponse()
+        answer.read()
+        return answer.status
+
+    def _drop(self, amount: int, error: Exception) -> None:
+        _logger.warning("spans were dropped", extra={"spans": amount + self._dropped, "reason": str(error)})
+        self._dropped = 0
+
+
+def end_all(exporters: Sequence[SpanExporter]) -> None:
+    """Send what waits, for a few seconds together."""
+    for exporter in exporters:
+        exporter.end()
+    until = time.monotonic() + _PATIENCE_SECONDS
+    for exporter in exporters:
+        exporter.join(max(0.0, until - time.monotonic()))
+
+
+def encoded(spans: Sequence[Span], resource: Mapping[str, Any]) -> bytes:
+    """An `ExportTraceServiceRequest`."""
+    told = []
+    for number, span in enumerate(spans, 1):
+        told.append(orjson.dumps(_span(span)))
+        if number % _AT_ONCE == 0:
+            # The event loop wants the interpreter, too; it would wait five milliseconds to be given it.
+            time.sleep(0)
+    labels = orjson.dumps(_attributes(resource))
+    return (
+        b'{"resourceSpans":[{"resource":{"attributes":%s},"scopeSpans":[{"scope":{"name":"dcoder"},"spans":[%s]}]}]}'
+        % (
+            labels,
+            b",".join(told),
+        )
+    )
+
+
+def _span(span: Span) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "traceId": span.trace_id,
+        "spanId": span.span_id,
+        "name": _text(span.name),
+        "kind": int(span.kind),
+        # 64 bits are text in protobuf's JSON.
+        "startTimeUnixNano": str(span.began_ns),
+        "endTimeUnixNano": str(span.ended_ns),
+        "attributes": _attributes(span.attributes),
+    }
+    if span.parent_id:
+        told["parentSpanId"] = span.parent_id
+    if span.error:
+        told["status"] = {"code": _ERROR, "message": span.error}
+    return told
+
+
+def _attributes(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": name, "value": _value(value)} for name, value in attributes.items() if value is not None]
+
+
+def _value(value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"stringValue": _text(value)}
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    return {"arrayValue": {"values": [_value(one) for one in value]}}
+
+
+def _text(text: str) -> str:
+    """The text without lone surrogates, which JSON may bring and UTF-8 cannot say."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
