@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -38,7 +38,7 @@ class ApiKeys:
 
     def __init__(self, databases: Databases, *, fresh: float, stale: float) -> None:
         self._databases = databases
-        self._cache: StaleCache[str, Mapping[str, Any] | None] = StaleCache(self._load, fresh=fresh, stale=stale)
+        self._cache: StaleCache[str, _KnownKey | None] = StaleCache(self._load, fresh=fresh, stale=stale)
 
     async def verify(self, secret: str) -> Principal:
         """The principal behind a key.
@@ -50,21 +50,39 @@ class ApiKeys:
         """
         if not is_api_key(secret):
             raise Unauthenticated("the API key is not valid")
-        row = await self._cache.get(hash_api_key(secret))
-        if row is None:
+        known = await self._cache.get(hash_api_key(secret))
+        if known is None:
             raise Unauthenticated("the API key is not valid")
-        principal = self._principal(row)
-        if not row["active"] or _is_past(row["expires_at"]):
-            suspect(principal)
+        if not known.active or _is_past(known.expires_at):
+            suspect(known.principal)
             raise Unauthenticated("the API key is not valid")
-        if row["tenant_status"] != "active":
-            suspect(principal)
-            raise TenantSuspended(f"the tenant is {row['tenant_status']}")
-        return principal
+        if known.tenant_status != "active":
+            suspect(known.principal)
+            raise TenantSuspended(f"the tenant is {known.tenant_status}")
+        return known.principal
 
-    @staticmethod
-    def _principal(row: Mapping[str, Any]) -> Principal:
-        return Principal(
+    def forget_all(self) -> None:
+        """Ask for every key again at its next use."""
+        self._cache.forget_all()
+
+    async def _load(self, key_hash: str) -> "_KnownKey | None":
+        async with self._databases.acquire() as connection:
+            row = await connection.fetchrow(_KEY_QUERY, key_hash)
+        return _KnownKey.of(dict(row)) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownKey:
+    """A key as it was read last."""
+
+    principal: Principal
+    active: bool
+    expires_at: datetime | None
+    tenant_status: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "_KnownKey":
+        principal = Principal(
             subject=row["key_id"],
             kind="api_key",
             tenant_id=row["tenant_id"],
@@ -75,15 +93,7 @@ class ApiKeys:
             groups=frozenset(row["groups"]),
             models=frozenset(row["models"]),
         )
-
-    def forget_all(self) -> None:
-        """Ask for every key again at its next use."""
-        self._cache.forget_all()
-
-    async def _load(self, key_hash: str) -> Mapping[str, Any] | None:
-        async with self._databases.acquire() as connection:
-            row = await connection.fetchrow(_KEY_QUERY, key_hash)
-        return dict(row) if row else None
+        return cls(principal, row["active"], row["expires_at"], row["tenant_status"])
 
 
 class JwksCache:

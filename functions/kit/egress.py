@@ -37,6 +37,7 @@ PROVIDER_URLS: dict[str, str] = {
 # Names that never mean anything public (RFC 6761, 6762, 9476); what others mean, the resolver judges.
 _LOCAL_NAMES = frozenset({"localhost", "local", "internal", "alt", "test", "invalid"})
 _LONGEST_URL = 2048
+_MOST_ALLOWED = 10_000
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
@@ -57,6 +58,7 @@ class EgressPolicy:
     """
 
     def __init__(self, allow: Iterable[str] = ()) -> None:
+        self._allowed: set[tuple[str, str]] = set()
         self._vouched = frozenset(_pair(entry) for entry in allow if entry.strip())
 
     @classmethod
@@ -70,6 +72,15 @@ class EgressPolicy:
         Raises:
             EgressDenied: scheme, host or port is not allowed, or the URL carries credentials or a fragment.
         """
+        # The judgement is the address's alone, and each call asks for the same few.
+        if (url, kind) in self._allowed:
+            return
+        self._check_url(url, kind)
+        if len(self._allowed) >= _MOST_ALLOWED:
+            self._allowed.clear()
+        self._allowed.add((url, kind))
+
+    def _check_url(self, url: str, kind: str) -> None:
         try:
             parts = urlsplit(url)
             host, port = (parts.hostname or "").rstrip(".").lower(), parts.port or _default_port(parts.scheme)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.kit.context import RequestContext, current, serving
@@ -18,6 +18,8 @@ from functions.kit.telemetry import IN_FLIGHT, REQUEST_SECONDS, REQUESTS, label_
 
 _logger = logging.getLogger("dcoder.requests")
 ErrorBody = Callable[[DcoderError], Mapping[str, Any]]
+_OURS = (b"x-request-id", b"x-trace-id")
+_OVERHEAD = b"x-dcoder-overhead-ms"
 _QUIET = ("/health/", "/metrics")
 
 
@@ -123,14 +125,14 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(raw=message.setdefault("headers", []))
             context = current()
-            headers["x-request-id"] = self._request_id
-            headers["x-trace-id"] = context.trace_id
-            if "x-dcoder-overhead-ms" not in headers:
+            given = [pair for pair in message.get("headers", ()) if pair[0] not in _OURS]
+            given.append((b"x-request-id", self._request_id.encode()))
+            given.append((b"x-trace-id", context.trace_id.encode()))
+            if not any(name == _OVERHEAD for name, _ in given):
                 overhead = time.perf_counter() - self._started - context.outside.seconds
-                headers["x-dcoder-overhead-ms"] = f"{max(0.0, overhead) * 1000:.2f}"
-            message["headers"] = headers.raw
+                given.append((_OVERHEAD, b"%.2f" % (max(0.0, overhead) * 1000)))
+            message["headers"] = given
         await self._send(message)
 
 
