@@ -53,6 +53,25 @@ async def test_tries_that_fail_are_not_counted_and_the_one_that_answers_once(
     await everywhere.ensure_bill_is_met(kind, made)
 
 
+@pytest.mark.parametrize("kind", ["openai", "anthropic", "google"])
+@pytest.mark.parametrize("fault", ["cut-mid-stream", "error-mid-stream"])
+async def test_a_stream_that_broke_was_billed_and_so_is_the_caller_s_next_try(
+    everywhere: Everywhere, kind: str, fault: str
+) -> None:
+    made = (await everywhere.billed(kind)).get("chatCalls", 0)
+    body = {**ASKED, "model": f"{kind}/sim-chat"}
+    headers = {"authorization": f"Bearer {everywhere.tenant.key}", **FRESH}
+    await everywhere.fault(kind, fault=fault, times=1)
+    told = []
+    for _ in range(2):
+        url = f"{everywhere.platform.edge}/v1/chat/completions"
+        async with everywhere.api.session.post(url, json=body, headers=headers) as response:
+            assert response.status == 200, await response.text()
+            told.append("[DONE]" in await response.text())
+    assert told == [False, True]
+    await everywhere.ensure_bill_is_met(kind, made + 2)
+
+
 async def test_a_limit_lowers_the_budget_for_thinking_with_the_answer(everywhere: Everywhere) -> None:
     limits = f"/v1/tenants/{everywhere.tenant.id}/quotas"
     limit = {
