@@ -70,43 +70,66 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
         runtime.databases, runtime.secrets, fresh=settings.api_key_cache_seconds, stale=settings.api_key_stale_seconds
     )
     link = RedisLink(settings.redis_url.get_secret_value(), timeout_seconds=settings.redis_timeout_seconds)
-    limits = PostgresLimitDirectory(runtime.databases, stale=settings.api_key_stale_seconds)
-    spool = Spool(settings.spool_dir)
-    meter = RedisMeter(link, spool, limits, lease_seconds=settings.quota_lease_seconds)
-    admission = Admission(limits, meter, load_prices(), runtime.spawn, _admission_policy(settings))
-    contents = ContentSealer(runtime.data_keys, runtime.spawn)
-    usage = UsageBook(meter, load_prices(), admission.freed, contents, CallTelemetry(load_prices().family))
+    books, answers = _books(runtime, link), RedisAnswerCache(link)
     async with AsyncExitStack() as ending:
         http = await ending.enter_async_context(_provider_http(settings, egress))
         ending.push_async_callback(link.close)
         compressor = CompressionProcess(process := _compression(settings))
         ending.push_async_callback(process.close)
         wires, messages = _wires(http, egress), MessagesWire(http)
-        embedder = Embedder(directory, wires, admission, usage, _platform_embedder(settings))
-        answers = RedisAnswerCache(link)
-        cache = _cache(runtime, answers, embedder, link)
+        embedder = Embedder(directory, wires, books.admission, books.usage, _platform_embedder(settings))
+        subscriptions = _subscriptions(runtime, directory, books.limits)
         for name, work in {
-            "spool-replay": spool.replay_for_ever(meter.replay),
-            "subscriptions": _subscriptions(runtime, directory, limits).run(),
-            "limits": limits.follow(),
-            "tokenizer": _tokenizer(limits),
-            "reservations": meter.keep(),
+            **books.work(),
             "cache-counts": answers.keep(),
+            "subscriptions": subscriptions.run(),
         }.items():
             await ending.enter_async_context(_background(work, name))
         completions = Completions(
             directory,
             wires,
-            cache,
-            admission=admission,
-            usage=usage,
-            contents=contents,
+            _cache(runtime, answers, embedder, link),
+            admission=books.admission,
+            usage=books.usage,
+            contents=books.contents,
             compressor=compressor,
             spawn=runtime.spawn,
             natives=_natives(http, messages),
         )
         counts = TokenCounts(directory, {"anthropic": messages})
         yield Gateway(completions, embedder, counts, ModelCatalogue(directory), runtime.tenants)
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """What lets calls in and counts them."""
+
+    limits: PostgresLimitDirectory
+    spool: Spool
+    meter: RedisMeter
+    admission: Admission
+    contents: ContentSealer
+    usage: UsageBook
+
+    def work(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What goes on beside calls, by name."""
+        return {
+            "spool-replay": self.spool.replay_for_ever(self.meter.replay),
+            "limits": self.limits.follow(),
+            "tokenizer": _tokenizer(self.limits),
+            "reservations": self.meter.keep(),
+        }
+
+
+def _books(runtime: Runtime, link: RedisLink) -> _Books:
+    settings, prices = runtime.settings, load_prices()
+    limits = PostgresLimitDirectory(runtime.databases, stale=settings.api_key_stale_seconds)
+    spool = Spool(settings.spool_dir)
+    meter = RedisMeter(link, spool, limits, lease_seconds=settings.quota_lease_seconds)
+    admission = Admission(limits, meter, prices, runtime.spawn, _admission_policy(settings))
+    contents = ContentSealer(runtime.data_keys, runtime.spawn)
+    usage = UsageBook(meter, prices, admission.freed, contents, CallTelemetry(prices.family))
+    return _Books(limits, spool, meter, admission, contents, usage)
 
 
 @asynccontextmanager

@@ -40,12 +40,13 @@ class Price:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Price":
         """A row of the table; what it does not name costs what other tokens of the prompt do."""
-        given, write = row["input"], row.get("write", row["input"])
-        dearer = row.get("long")
+        given, write, dearer = row["input"], row.get("write", row["input"]), row.get("long")
         return cls(
-            _nano(given),
-            _nano(row["output"]),
-            *map(_nano, (row.get("cached", given), write, row.get("hour", write))),
+            input_nano_usd=_nano(given),
+            output_nano_usd=_nano(row["output"]),
+            cached_nano_usd=_nano(row.get("cached", given)),
+            write_nano_usd=_nano(write),
+            write_hour_nano_usd=_nano(row.get("hour", write)),
             above=dearer["above"] if dearer else 0,
             long=cls.of(dearer) if dearer else None,
         )
