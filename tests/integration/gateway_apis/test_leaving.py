@@ -1,5 +1,6 @@
 """Whoever leaves a stream, after whichever chunk, and whatever was tried: usage is the provider's bill."""
 
+import json
 from typing import Any
 
 import pytest
@@ -59,17 +60,20 @@ async def test_a_stream_that_broke_was_billed_and_so_is_the_caller_s_next_try(
     everywhere: Everywhere, kind: str, fault: str
 ) -> None:
     made = (await everywhere.billed(kind)).get("chatCalls", 0)
-    body = {**ASKED, "model": f"{kind}/sim-chat"}
+    body = {**ASKED, "model": f"{kind}/sim-chat", "stream_options": {"include_usage": True}}
     headers = {"authorization": f"Bearer {everywhere.tenant.key}", **FRESH}
+    url, told = f"{everywhere.platform.edge}/v1/chat/completions", []
     await everywhere.fault(kind, fault=fault, times=1)
-    told = []
     for _ in range(2):
-        url = f"{everywhere.platform.edge}/v1/chat/completions"
         async with everywhere.api.session.post(url, json=body, headers=headers) as response:
             assert response.status == 200, await response.text()
-            told.append("[DONE]" in await response.text())
-    assert told == [False, True]
-    await everywhere.ensure_bill_is_met(kind, made + 2)
+            told.append(await response.text())
+    assert ["[DONE]" in one for one in told] == [False, True]
+    (second,) = [json.loads(line[6:])["usage"] for line in told[1].splitlines() if '"usage":{' in line]
+    counted = await everywhere.metered(kind, made + 2)
+    # The first had no figures, or not all; what it took is counted by the tokenizer.
+    assert counted["promptTokens"] > second["prompt_tokens"]
+    assert counted["completionTokens"] > second["completion_tokens"]
 
 
 async def test_a_limit_lowers_the_budget_for_thinking_with_the_answer(everywhere: Everywhere) -> None:
