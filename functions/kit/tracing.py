@@ -1,6 +1,6 @@
 """Spans, sent in batches from a thread as OTLP over HTTP in JSON (opentelemetry.io/docs/specs/otlp, "JSON Protobuf").
 
-Not the SDK: its spans and its protobuf took a fifth of what a call of a model takes (docs/adr/0021). A span here is
+Not the SDK: its spans and its protobuf took a fifth of what a call of a model takes (docs/adr/0025). A span here is
 what goes over the wire and nothing else.
 """
 
