@@ -46,7 +46,8 @@ class Outline:
     Attributes:
         media_type: what it turned out to be.
         language: ISO 639-1 of text, empty if unsure; the programming language of code.
-        is_picture: whether there is no text but a picture, `picture.jpg` beside it, to be described by a model.
+        is_picture: whether it is a picture, `picture.jpg` beside it; its text is what is written on it.
+        is_described: whether a model has said what is on the picture, below what is written there.
         imports: what code imports.
     """
 
@@ -57,6 +58,7 @@ class Outline:
     characters: int = 0
     is_code: bool = False
     is_picture: bool = False
+    is_described: bool = False
     imports: Sequence[str] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from functions.kit.errors import NotFound
 from functions.knowledge.core.behalf import behalf_of
-from functions.knowledge.core.blocks import Block, Outline, read_outline
+from functions.knowledge.core.blocks import GAP, Block, Outline, read_blocks, read_outline
 from functions.knowledge.core.ingest_ports import Begin, Embeddings, Fetcher, Models, Parser, Vector
 from functions.knowledge.core.layout import blocks_key, chunks_key, original_key, text_key, version_folder
 from functions.knowledge.core.models import Chunk, EmbeddedChunk, Space, Stage, Work
@@ -109,7 +109,7 @@ class Stages:
         """The text and its blocks; they are of the version alone, so another index finds them made."""
         files = self._storage.of(space)
         text, blocks = text_key(work.corpus.id, work.version.id), blocks_key(work.corpus.id, work.version.id)
-        if await _there(files, blocks):
+        if await _there(files, blocks) and not await self._wants_description(files, blocks, work, folder):
             return
         try:
             await _have(files, original_key(work.corpus.id, work.version.id), folder / "original")
@@ -123,17 +123,39 @@ class Stages:
         # Last, because whoever finds it takes both to be there.
         await files.put(blocks, _pieces(folder / "blocks"))
 
+    async def _wants_description(self, files: Files, blocks: str, work: Work, folder: Path) -> bool:
+        """Whether it is a picture that was only read, and the index names a model that describes it."""
+        if work.index.settings.caption_model is None:
+            return False
+        await _have(files, blocks, folder / "blocks")
+        outline = read_outline(folder / "blocks")
+        if not outline.is_picture or outline.is_described:
+            return False
+        (folder / "blocks").unlink()
+        await files.remove(chunks_key(work.corpus.id, work.version.id, work.index.settings.chunking))
+        return True
+
     async def _describe(self, space: Space, work: Work, folder: Path, outline: Outline) -> None:
+        """Add what a model says of a picture to what is written on it, whose place in the text stays as it is."""
+        written = (folder / "text").read_text(encoding="utf-8")
         model = work.index.settings.caption_model
         if model is None:
-            raise CannotIngest(Reason.NO_CAPTION_MODEL, "the index names no model that describes pictures")
+            if written:
+                return
+            raise CannotIngest(
+                Reason.NO_CAPTION_MODEL, "no text is read on it, and the index names no model that describes pictures"
+            )
         behalf = behalf_of(work.behalf, space.tenant_id)
         caption = (await self._models.describe(behalf, model, (folder / "picture.jpg").read_bytes())).strip()
-        if not caption:
+        if not caption and not written:
             raise CannotIngest(Reason.EMPTY, "the model says nothing about the picture")
-        described = replace(outline, characters=len(caption))
-        (folder / "text").write_text(caption, encoding="utf-8")
-        lines = [vars_of(described), vars_of(Block("text", 0, len(caption)))]
+        parts = list(read_blocks(folder / "blocks"))
+        if caption:
+            start = len(written) + len(GAP) if written else 0
+            written += f"{GAP}{caption}" if written else caption
+            parts.append(Block("text", start, len(written)))
+        (folder / "text").write_text(written, encoding="utf-8")
+        lines = [vars_of(replace(outline, characters=len(written), is_described=True)), *map(vars_of, parts)]
         (folder / "blocks").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
     async def _chunk(self, space: Space, work: Work, folder: Path) -> None:

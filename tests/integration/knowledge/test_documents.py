@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from functions.knowledge.adapters.parsing.formats import ocr
 from tests.integration.knowledge.conftest import MODEL, Library
 from tests.platform import Platform
 from tests.unit.knowledge import files
@@ -126,6 +127,23 @@ async def test_pictures_are_described_by_the_tenants_model(library: Library) -> 
     settled = await library.settled(sent.body)
     assert (settled["status"], settled["chunks"]) == ("indexed", 1), settled
     assert (await library.get(f"/v1/documents/{settled['id']}/text"))["text"]
+
+
+@pytest.mark.skipif(not ocr.languages(), reason="there is no OCR: the program tesseract is not installed")
+async def test_a_picture_that_was_read_is_described_when_an_index_wants_it(library: Library) -> None:
+    corpus = await library.corpus()
+    sent = await library.upload(corpus, "sign.png", files.written_on("PNG", files.SENTENCE))
+    assert (await library.settled(sent.body))["status"] == "indexed"
+    path = f"/v1/documents/{sent.body['id']}/text"
+    assert (await library.get(path))["text"] == files.SENTENCE
+    index = await library.made(
+        "/v1/indexes", {"corpusId": corpus["id"], "settings": {"captionModel": "openai/gpt-4o-mini"}}
+    )
+    assert (await library.job_over(index["jobId"]))["counts"] == {"indexed": 1}
+    described = (await library.get(path))["text"]
+    # What is cited from the former index is where it was.
+    assert described.startswith(f"{files.SENTENCE}\n\n")
+    assert (await library.get(f"/v1/indexes/{index['id']}"))["chunks"] == 1
 
 
 async def test_addresses_are_fetched_and_those_inside_are_not(library: Library, platform: Platform) -> None:

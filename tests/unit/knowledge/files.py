@@ -155,6 +155,23 @@ def png() -> bytes:
     return out.getvalue()
 
 
+def written_on(kind: str, *pages: str) -> bytes:
+    """A picture (`PNG`) or a scanned document (`PDF`) on which something is written: no text but pixels."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    drawn = []
+    for said in pages:
+        page = Image.new("RGB", (1400, 300), "white")
+        ImageDraw.Draw(page).text((40, 100), said, "black", ImageFont.load_default(44))
+        drawn.append(page)
+    out = io.BytesIO()
+    if kind == "PDF":
+        drawn[0].save(out, kind, resolution=150, save_all=True, append_images=drawn[1:])
+    else:
+        drawn[0].save(out, kind)
+    return out.getvalue()
+
+
 def html() -> bytes:
     return f"<html><head><title>Lights</title></head><body><h1>Lights</h1><p>{SENTENCE}</p></body></html>".encode()
 

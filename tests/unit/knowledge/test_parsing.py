@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from functions.knowledge.adapters.parsing.formats import ocr
 from functions.knowledge.adapters.parsing.pool import ParseLimits, ParserPool
 from functions.knowledge.core.blocks import Outline, read_outline
 from functions.knowledge.core.models import ChunkSettings, ChunkStrategy
@@ -23,8 +24,10 @@ CANNOT = {
     "fake-text-all-whitespace.txt": Reason.EMPTY,
     "password.pdf": Reason.ENCRYPTED,
     "password_protected.xlsx": Reason.ENCRYPTED,
-    "single_table.pdf": Reason.NO_TEXT,
 }
+if not ocr.languages():
+    CANNOT["single_table.pdf"] = Reason.NO_TEXT
+needs_ocr = pytest.mark.skipif(not ocr.languages(), reason="there is no OCR: the program tesseract is not installed")
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,34 @@ async def test_symbols_of_the_common_languages(read: Reading, name: str, source:
 
 async def test_a_picture_is_made_ready_to_be_described(read: Reading) -> None:
     assert (await read(files.png(), "a.png")).outline.is_picture
+
+
+@needs_ocr
+async def test_what_is_written_on_a_picture_and_on_scanned_pages_is_read(read: Reading) -> None:
+    picture = await read(files.written_on("PNG", files.SENTENCE), "sign.png")
+    assert picture.outline.is_picture
+    assert (read.folder / "1" / "text").read_text() == files.SENTENCE
+    scanned = await read(files.written_on("PDF", files.SENTENCE, "Lamp oil is kept in the cellar."), "scan.pdf")
+    assert scanned.text == f"{files.SENTENCE}\n\nLamp oil is kept in the cellar."
+    assert scanned.outline.pages == 2
+    # Neither noise nor a page that shows something else is text.
+    assert await read.refused(files.written_on("PDF", "~"), "blot.pdf") is Reason.NO_TEXT
+
+
+@needs_ocr
+async def test_ocr_that_takes_too_long_is_ended_with_its_document(read: Reading) -> None:
+    pages = files.written_on("PDF", *(f"{number}. {files.SENTENCE}" for number in range(60)))
+    assert await read.refused(pages, "long.pdf", seconds=1.0) is Reason.TIMEOUT
+
+
+async def test_a_scanned_page_without_ocr_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    pool = ParserPool(1, ParseLimits())
+    try:
+        read = Reading(pool, tmp_path)
+        assert await read.refused(files.written_on("PDF", files.SENTENCE), "scan.pdf") is Reason.NO_TEXT
+    finally:
+        await pool.close()
 
 
 async def test_hostile_documents_fail_for_a_reason(read: Reading) -> None:

@@ -56,8 +56,7 @@ class Nursery:
                     self._reap()
             finally:
                 for child in self._children:
-                    with suppress(ProcessLookupError):
-                        os.kill(child, signal.SIGKILL)
+                    _end(child)
 
     def _receive(self) -> bool:
         data = self._control.recv(1 << 16)
@@ -74,8 +73,7 @@ class Nursery:
     def _kill(self, task: int) -> None:
         for child, known in self._children.items():
             if known == task:
-                with suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
+                _end(child)
 
     def _fork(self, task: dict[str, Any]) -> None:
         child = os.fork()
@@ -95,6 +93,8 @@ class Nursery:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._control.close()
         _die_with_the_parent()
+        # A group of its own, so that programs it starts (OCR) are ended with it.
+        os.setpgid(0, 0)
         os.nice(_NICE)
         # What the mother has mapped already is not the document's.
         memory = _mapped() + limits["memory"]
@@ -116,6 +116,13 @@ class Nursery:
 
     def _tell(self, message: dict[str, Any]) -> None:
         self._control.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _end(child: int) -> None:
+    """Kill a child and what it has started; the child alone while it has not come to have a group yet."""
+    for kill in (os.killpg, os.kill):
+        with suppress(ProcessLookupError):
+            kill(child, signal.SIGKILL)
 
 
 def _die_with_the_parent() -> None:

@@ -65,6 +65,8 @@ def preload() -> None:
     """Import every reader and the libraries it needs."""
     for module in dict.fromkeys(_READERS.values()):
         importlib.import_module(f"{_FORMATS}.{module}").preload()
+    # Its profiles of languages take most of a second to load, which no child is to do again.
+    _detect("The keeper counts the ships that pass.")
 
 
 def read(folder: Path, name: str, media_type: str, bounds: Bounds) -> None:
@@ -93,12 +95,14 @@ def read(folder: Path, name: str, media_type: str, bounds: Bounds) -> None:
 
 def _language(path: Path) -> str:
     """ISO 639-1 of a text, by its beginning; empty where that is too little to tell."""
-    import langdetect
-
     with path.open(encoding="utf-8") as text:
         sample = text.read(_SAMPLE)
-    if sum(character.isalpha() for character in sample) < 20:
-        return ""
+    return _detect(sample) if sum(character.isalpha() for character in sample) >= 20 else ""
+
+
+def _detect(sample: str) -> str:
+    import langdetect
+
     langdetect.DetectorFactory.seed = 0
     try:
         return str(langdetect.detect(sample))[:2]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ def perform(task: dict[str, Any]) -> None:
 
 def _do(task: dict[str, Any], folder: Path) -> None:
     sys.setrecursionlimit(_DEEP)
+    # What libraries put aside goes when the folder goes, also when this process is killed.
+    tempfile.tempdir = str(folder)
     if task["kind"] == "cut":
         settings = ChunkSettings(task["strategy"], task["maxTokens"], task["overlapTokens"])
         chunking.cut_files(folder, settings)

@@ -13,6 +13,8 @@ from functions.knowledge.core.reasons import CannotIngest, Reason
 
 _LEFT_OUT = {"PageBreak", "PageNumber", "Header", "Footer"}
 _DEEPEST = 6
+# The language is told later, once, of the whole text.
+_UNASKED = [""]
 
 
 def preload() -> None:
@@ -91,13 +93,13 @@ def _spare_the_language_model() -> None:
 def _docx() -> Callable[[Source], list[Any]]:
     from unstructured.partition.docx import partition_docx
 
-    return lambda source: list(partition_docx(filename=str(source.path)))
+    return lambda source: list(partition_docx(filename=str(source.path), languages=_UNASKED))
 
 
 def _pptx() -> Callable[[Source], list[Any]]:
     from unstructured.partition.pptx import partition_pptx
 
-    return lambda source: list(partition_pptx(filename=str(source.path)))
+    return lambda source: list(partition_pptx(filename=str(source.path), languages=_UNASKED))
 
 
 def _html() -> Callable[[Source], list[Any]]:
@@ -108,33 +110,35 @@ def _markdown() -> Callable[[Source], list[Any]]:
     from unstructured.partition.md import partition_md
 
     return lambda source: list(
-        partition_md(text=source.path.read_bytes().decode(encoding_of(source.path), "replace") or " ")
+        partition_md(
+            text=source.path.read_bytes().decode(encoding_of(source.path), "replace") or " ", languages=_UNASKED
+        )
     )
 
 
 def _eml() -> Callable[[Source], list[Any]]:
     from unstructured.partition.email import partition_email
 
-    return lambda source: _mail(partition_email(filename=str(source.path), include_headers=False))
+    return lambda source: _mail(partition_email(filename=str(source.path), include_headers=False, languages=_UNASKED))
 
 
 def _msg() -> Callable[[Source], list[Any]]:
     from unstructured.partition.msg import partition_msg
 
-    return lambda source: _mail(partition_msg(filename=str(source.path)))
+    return lambda source: _mail(partition_msg(filename=str(source.path), languages=_UNASKED))
 
 
 def _xls() -> Callable[[Source], list[Any]]:
     from unstructured.partition.xlsx import partition_xlsx
 
-    return lambda source: list(partition_xlsx(filename=str(source.path)))
+    return lambda source: list(partition_xlsx(filename=str(source.path), languages=_UNASKED))
 
 
 def html_elements(html: str) -> list[Any]:
     """The elements of a page; what its declaration says of its encoding no longer holds."""
     from unstructured.partition.html import partition_html
 
-    return list(partition_html(text=html)) if html.strip() else []
+    return list(partition_html(text=html, languages=_UNASKED)) if html.strip() else []
 
 
 def _mail(elements: list[Any]) -> list[Any]:

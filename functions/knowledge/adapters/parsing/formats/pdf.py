@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from functions.knowledge.adapters.parsing.formats import ocr
 from functions.knowledge.adapters.parsing.reading import Source
 from functions.knowledge.core.blocks import BlockWriter, Outline
 from functions.knowledge.core.reasons import CannotIngest, Reason
@@ -56,7 +57,8 @@ def read(source: Source, out: BlockWriter) -> Outline:
             raise CannotIngest(Reason.ENCRYPTED, "it asks for a password; send it without one") from error
         raise CannotIngest(Reason.CORRUPT, f"it is not a PDF that can be read: {error}"[:300]) from error
     if not out.position and pictures:
-        raise CannotIngest(Reason.NO_TEXT, "its pages are pictures, and this installation has no OCR")
+        found = "OCR finds no text on them" if ocr.languages() else "this installation has no OCR"
+        raise CannotIngest(Reason.NO_TEXT, f"its pages are pictures, and {found}")
     return Outline(source.format.value, title=title, pages=pages)
 
 
@@ -74,10 +76,11 @@ def _read_page(page: Any, number: int, out: BlockWriter) -> int:
             out.add("text", content, page=number)
     if out.position > before:
         return 0
-    scanned = _scanned(page)
-    if scanned:
-        out.add("text", scanned, page=number)
-    return int(not scanned and next(iter(page.get_objects(max_depth=2)), None) is not None)
+    if next(iter(page.get_objects(max_depth=2)), None) is None:
+        return 0
+    for paragraph in _scanned(page):
+        out.add("text", paragraph, page=number)
+    return int(out.position == before)
 
 
 def _lines(text: Any) -> list[_Line]:
@@ -163,14 +166,9 @@ def _join(lines: list[_Line]) -> str:
     return text
 
 
-def _scanned(page: Any) -> str:
-    """What OCR reads on a page; empty without the extra `knowledge-ocr` and the program it needs."""
-    try:
-        import pytesseract
-    except ImportError:
-        return ""
-    picture = page.render(scale=_OCR_DPI / 72).to_pil()
-    try:
-        return str(pytesseract.image_to_string(picture)).strip()
-    except pytesseract.TesseractNotFoundError:
-        return ""
+def _scanned(page: Any) -> list[str]:
+    """The paragraphs that OCR reads on a page."""
+    if not ocr.languages():
+        return []
+    scale = ocr.scale_within(page.get_width(), page.get_height(), _OCR_DPI / 72)
+    return ocr.paragraphs(page.render(scale=scale).to_pil())
