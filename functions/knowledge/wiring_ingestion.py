@@ -24,13 +24,14 @@ from functions.knowledge.adapters.postgres_ingestions import PostgresIngestions
 from functions.knowledge.core.ingest import ClearObjects, Ingest, IngestionPolicy
 from functions.knowledge.core.models import Space
 from functions.knowledge.core.stages import Stages
+from functions.knowledge.core.turns import IngestInTurns, TurnsPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class Ingestion:
     """The use cases of the event function."""
 
-    ingest: Ingest
+    ingest: IngestInTurns
     clear: ClearObjects
     runtime: Runtime
 
@@ -77,9 +78,11 @@ async def ingestion(runtime: Runtime) -> AsyncIterator[Ingestion]:
         most_bytes=settings.ingestion_document_bytes,
     )
     policy = IngestionPolicy(lease_seconds=settings.ingestion_lease_seconds)
-    ingest = Ingest(begin, PostgresIngestions(), PostgresCorpora(), stages=stages, events=events, policy=policy)
+    ingestions = PostgresIngestions()
+    ingest = Ingest(begin, ingestions, PostgresCorpora(), stages=stages, events=events, policy=policy)
+    in_turns = IngestInTurns(ingest, begin, ingestions, events, TurnsPolicy())
     try:
-        yield Ingestion(ingest, ClearObjects(storage), runtime)
+        yield Ingestion(in_turns, ClearObjects(storage), runtime)
     finally:
         await parser.close()
         await outside.close()

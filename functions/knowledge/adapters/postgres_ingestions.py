@@ -1,5 +1,6 @@
 """What is left to do for documents, and who does it, in the tenant's database."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,18 +17,21 @@ from functions.knowledge.adapters.rows import (
     index_of,
     version_of,
 )
-from functions.knowledge.core.ingest_ports import LeaseLost
+from functions.knowledge.core.ingest_ports import Due, LeaseLost
 from functions.knowledge.core.models import Index, Space, Stage, Work
 from functions.knowledge.core.reasons import Reason
 
 _OPEN = "status IN ('pending', 'running', 'waiting')"
+_CAN_BE_TAKEN = f"""
+    {_OPEN} AND (leased_until IS NULL OR leased_until < clock_timestamp())
+    AND (retry_at IS NULL OR retry_at <= clock_timestamp())
+"""
 _TAKE = f"""
     UPDATE ingestions SET status = 'running', lease = $2, attempts = attempts + 1, retry_at = NULL,
         leased_until = clock_timestamp() + $3 * interval '1 second', updated_at = clock_timestamp()
     WHERE (version_id, index_id) = (
         SELECT version_id, index_id FROM ingestions
-        WHERE document_id = $1 AND {_OPEN} AND (leased_until IS NULL OR leased_until < clock_timestamp())
-          AND (retry_at IS NULL OR retry_at <= clock_timestamp())
+        WHERE document_id = $1 AND {_CAN_BE_TAKEN}
         ORDER BY version_id DESC, index_id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING version_id, index_id
@@ -46,6 +50,11 @@ _DUE = f"""
     SELECT extract(epoch FROM min(greatest(leased_until, retry_at, clock_timestamp())) - clock_timestamp())::float8
     FROM ingestions WHERE document_id = $1 AND {_OPEN}
 """  # noqa: S608
+_NEXT = f"""
+    SELECT document_id::text, (SELECT corpus_id::text FROM indexes x WHERE x.id = index_id) AS corpus_id, job_id::text
+    FROM ingestions WHERE {_CAN_BE_TAKEN} AND document_id <> ALL ($1::uuid[]) ORDER BY version_id LIMIT 1
+"""  # noqa: S608
+_ANY_HELD = "SELECT EXISTS (SELECT FROM ingestions WHERE status = 'running' AND leased_until > clock_timestamp())"
 _HELD = "version_id = $1 AND index_id = $2 AND lease = $3 AND status = 'running'"
 _FREE = "lease = NULL, leased_until = NULL, updated_at = clock_timestamp()"
 _RENEW = f"UPDATE ingestions SET leased_until = clock_timestamp() + $4 * interval '1 second' WHERE {_HELD}"  # noqa: S608
@@ -117,6 +126,15 @@ class PostgresIngestions:
         """Seconds until there may be something to do again."""
         seconds: float | None = await (await connection(space.database)).fetchval(_DUE, document_id)
         return seconds
+
+    async def next_due(self, space: Space, besides: Collection[str]) -> Due | None:
+        """The tenant's oldest document that something can be done for now."""
+        row = await (await connection(space.database)).fetchrow(_NEXT, list(besides))
+        return None if row is None else Due(row["document_id"], row["corpus_id"], row["job_id"])
+
+    async def held(self, space: Space) -> bool:
+        """Whether anybody holds work of the tenant's."""
+        return bool(await (await connection(space.database)).fetchval(_ANY_HELD))
 
     async def renew(self, space: Space, work: Work, seconds: float) -> None:
         """Go on holding the work."""

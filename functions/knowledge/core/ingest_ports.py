@@ -1,7 +1,8 @@
 """What ingestion needs from the outside, besides what the rest of the context does."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,15 +20,36 @@ class LeaseLost(Exception):
     """Somebody else has the work now, or it was cancelled or removed; nothing more is to be written."""
 
 
-class Ingestions(Protocol):
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A document for which something can be done now."""
+
+    document_id: str
+    corpus_id: str
+    job_id: str | None
+
+
+class Waiting(Protocol):
+    """What of a tenant's is left to do, and when."""
+
+    async def due_in(self, space: Space, document_id: str) -> float | None:
+        """Seconds until there may be something to do for a document again; None when everything is over."""
+        ...
+
+    async def next_due(self, space: Space, besides: Collection[str]) -> Due | None:
+        """The tenant's oldest document that something can be done for now and that is none of these."""
+        ...
+
+    async def held(self, space: Space) -> bool:
+        """Whether anybody holds work of the tenant's."""
+        ...
+
+
+class Ingestions(Waiting, Protocol):
     """What is left to do for documents. Whoever took work holds a lease; a write under another raises LeaseLost."""
 
     async def take(self, space: Space, document_id: str, seconds: float) -> Work | None:
         """Take something that is to be done for a document, for so long; None when there is nothing to do now."""
-        ...
-
-    async def due_in(self, space: Space, document_id: str) -> float | None:
-        """Seconds until there may be something to do for a document again; None when everything is over."""
         ...
 
     async def renew(self, space: Space, work: Work, seconds: float) -> None:
@@ -102,7 +124,7 @@ class Models(Protocol):
 
 
 class Embeddings(Protocol):
-    """Embeddings that were made before, by the text they are of."""
+    """Embeddings that were made before, by the text they are of. Those not asked for during 30 days are forgotten."""
 
     async def known(self, space: Space, model: str, hashes: Sequence[bytes]) -> Mapping[bytes, Vector]:
         """Those there are of the hashes asked for."""

@@ -1,5 +1,6 @@
 """OCR by Tesseract, where the extra `knowledge-ocr` and the program `tesseract` are installed."""
 
+import math
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -25,7 +26,7 @@ def languages() -> str:
 
 def scale_within(width: float, height: float, wanted: float) -> float:
     """The scale at which something of this size is drawn for OCR: the one wanted, unless that is too many pixels."""
-    return min(wanted, (_MOST_PIXELS / max(width * height, 1)) ** 0.5)
+    return min(wanted, math.sqrt(_MOST_PIXELS / max(width * height, 1)))
 
 
 def paragraphs(picture: Any) -> list[str]:

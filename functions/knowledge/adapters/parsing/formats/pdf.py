@@ -78,8 +78,8 @@ def _read_page(page: Any, number: int, out: BlockWriter) -> int:
         return 0
     if next(iter(page.get_objects(max_depth=2)), None) is None:
         return 0
-    for paragraph in _scanned(page):
-        out.add("text", paragraph, page=number)
+    for read in _scanned(page):
+        out.add("text", read, page=number)
     return int(out.position == before)
 
 
