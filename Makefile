@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test unit integration test-iac check format docs lock up down bench-gateway bench-soak bench-cache bench-knowledge bench-tenants
+.PHONY: help install demo test unit integration test-iac check format docs lock images up down bench-gateway bench-soak bench-cache bench-knowledge bench-tenants
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ docs: install ## Generate the reference pages
 
 lock: install ## Lock every dependency, with hashes (UPGRADE=1: take the newest versions)
 	@$(BIN)/python local/lock.py $(if $(UPGRADE),--upgrade)
+
+images: install ## Build every context's image and tell its size (BASE=image: on another base)
+	@$(BIN)/python -m local.images $(if $(BASE),--base $(BASE))
 
 up: install ## Start the platform in the background
 	@$(BIN)/dcoder up --detach

@@ -8,6 +8,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from iac.configuration.base import Quantity, Resources
 from iac.configuration.cluster import GIVEN_SECRETS, OPTIONAL_SECRETS
 from iac.configuration.loading import model_in
 from iac.stack import third_party_images
+from local.compose import render as compose
 from stateful.logto.settings import LogtoSettings
 from stateful.nats.dispatcher.settings import DispatcherSettings
 from stateful.nats.relay.settings import RelaySettings
@@ -216,6 +218,10 @@ def _resources(value: Any) -> str:
     return f"`{value.requests.cpu}`, `{value.requests.memory}` to `{value.limits.cpu}`, `{value.limits.memory}`"
 
 
+def _compose(name: str) -> str:
+    return compose.FILES[name](load_catalogue())
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "CONFIGURATION.md": configuration,
     "EVENTS.md": events,
@@ -223,6 +229,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "FUNCTIONS.md": functions,
     "STACK.md": stack,
     "openapi.json": openapi,
+    # Not pages, but out of the same catalogue.
+    **{f"../local/compose/{name}": partial(_compose, name) for name in compose.FILES},
 }
 
 

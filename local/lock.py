@@ -23,7 +23,8 @@ def main() -> None:
     for extra in project["optional-dependencies"]:
         compile_lock(f"{extra}.txt", ["pyproject.toml", "--extra", extra])
     compile_lock("dev.txt", ["pyproject.toml", "--all-extras", "--group", "local", "--group", "dev"])
-    compile_lock("bootstrap.txt", ["requirements/bootstrap.in"])
+    for name in ("bootstrap", "build"):
+        compile_lock(f"{name}.txt", [f"requirements/{name}.in"])
 
 
 def compile_lock(name: str, sources: list[str]) -> None:

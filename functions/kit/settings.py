@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from functions.kit.models import ApiModel
 
+# A variable may be a file there instead, of its name in small letters: how containers are given secrets.
+_SECRETS = Path("/run/secrets")
+
 ModelAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
 ModelName = Annotated[str, Field(max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -19,7 +22,9 @@ ModelName = Annotated[str, Field(max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")
 class Settings(BaseSettings):
     """The platform's settings, read from `DCODER_…` variables."""
 
-    model_config = SettingsConfigDict(env_prefix="DCODER_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="DCODER_", extra="ignore", env_ignore_empty=True, secrets_dir=_SECRETS if _SECRETS.is_dir() else None
+    )
 
     environment: Literal["embedded", "compose", "cluster"] = Field("embedded", description="Where the platform runs.")
     platform_id: str = Field("dcoder", description="Name of this installation, a label on events and telemetry.")

@@ -208,6 +208,38 @@ def restart(component: Annotated[str, typer.Argument(help="Its name, as `dcoder 
     _console.print(f"[green]✓[/] {component}")
 
 
+containers = typer.Typer(help="The same platform as containers, with Docker Compose.", no_args_is_help=True)
+app.add_typer(containers, name="compose")
+_Development = Annotated[bool, typer.Option("--dev", help="Servers on loopback, the working tree's code, a simulator.")]
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@containers.command("up", context_settings=_PASS_ON)
+def compose_up(context: typer.Context, dev: _Development = False) -> None:
+    """Make what is missing, build our images, start everything in the background. Options go to `docker compose up`."""
+    _compose(["up", "--detach", "--build", *context.args], development=dev)
+
+
+@containers.command("down", context_settings=_PASS_ON)
+def compose_down(context: typer.Context, dev: _Development = False) -> None:
+    """Stop everything; volumes stay. Options go to `docker compose down`."""
+    _compose(["down", *context.args], development=dev)
+
+
+@containers.command("config", context_settings=_PASS_ON)
+def compose_config(context: typer.Context, dev: _Development = False) -> None:
+    """Print what Compose makes of the files. Options go to `docker compose config`."""
+    _compose(["config", *context.args], development=dev)
+
+
+def _compose(arguments: list[str], *, development: bool) -> NoReturn:
+    from local.cli import compose
+
+    for line in compose.prepare():
+        Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
+    raise typer.Exit(compose.compose(arguments, development=development))
+
+
 def _run(module: str, arguments: list[str]) -> int:
     program = _running().program()
     command = [*program.command(module), *arguments]

@@ -1,5 +1,6 @@
-"""Hosts all functions of one group of the catalogue in one process: `python -m local.embedded.host GROUP` on `$PORT`.
+"""Hosts several functions of the catalogue in one process: `python -m local.embedded.host GROUP` on `$PORT`.
 
+`--container NAME` instead of a group hosts what one container of the Compose files has, for others to reach.
 Requests go to the function whose route they match; `/fn/<name>/…` reaches a function by its name.
 """
 
@@ -11,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from functions.kit.catalogue import Function, load_catalogue
+from functions.kit.catalogue import Catalogue, Function, load_catalogue
 from local.embedded.hosted import AsgiApp, HostedFunction, Message, Receive, Scope, Send, load_app
 from local.embedded.router import Router
 
@@ -148,20 +149,32 @@ async def _send_json(send: Send, status: int, body: object, headers: list[tuple[
     await send({"type": "http.response.body", "body": text})
 
 
+def containers(catalogue: Catalogue) -> dict[str, tuple[Function, ...]]:
+    """What containers host: `<context>` its HTTP functions, `<context>-<group>` a group of its event functions."""
+    hosted: dict[str, list[Function]] = {}
+    for function in catalogue:
+        name = function.context if function.kind == "http" else f"{function.context}-{function.host}"
+        hosted.setdefault(name, []).append(function)
+    return {name: tuple(functions) for name, functions in sorted(hosted.items())}
+
+
 def main() -> None:
     """Command line."""
-    groups = sorted({function.host for function in load_catalogue()})
-    if len(sys.argv) != 2:
-        raise SystemExit(f"usage: python -m local.embedded.host GROUP, one of: {', '.join(groups)}")
+    catalogue = load_catalogue()
+    known: dict[str, tuple[Function, ...]]
+    match sys.argv[1:]:
+        case ["--container", name]:
+            known, host, service = containers(catalogue), "0.0.0.0", name  # noqa: S104 - a container's contract
+        case [name]:
+            known = {group: catalogue.in_host(group) for group in sorted({function.host for function in catalogue})}
+            host, service = "127.0.0.1", f"host-{name}"
+        case _:
+            raise SystemExit("usage: python -m local.embedded.host GROUP | --container NAME")
+    if name not in known:
+        raise SystemExit(f"there is no {name!r} to host; there are: {', '.join(known)}")
     from functions.kit.serve import run
 
-    group = sys.argv[1]
-    run(
-        Host(load_catalogue().in_host(group)),
-        service=f"host-{group}",
-        host="127.0.0.1",
-        port=int(os.environ.get("PORT", "8100")),
-    )
+    run(Host(known[name]), service=service, host=host, port=int(os.environ.get("PORT", "8100")))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs the simulator on 127.0.0.1:$PORT."""
+"""Runs the simulator on `$PORT` of this machine, or of `$HOST`."""
 
 import os
 
@@ -14,7 +14,7 @@ def main() -> None:
     """Serve until told to stop; open streams get two seconds."""
     uvicorn.run(
         create_app(),
-        host="127.0.0.1",
+        host=os.environ.get("HOST", "127.0.0.1"),
         port=int(os.environ.get("PORT", _STANDARD_PORT)),
         loop="uvloop",
         http=ConnectionProtocol,

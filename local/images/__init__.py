@@ -1,0 +1,1 @@
+"""The functions' images: what goes into one, and how all are built."""
