@@ -14,26 +14,37 @@ import yaml
 
 from functions.kit.catalogue import Catalogue, load_catalogue
 from kong.edge import EdgeRoute, edge_routes
+from kong.enterprise import add_ai_plugins
 from kong.errors import EDGE_ERRORS, REFUSALS
-from kong.policy import ANONYMOUS, EdgePolicy, RateClass, load_policy
+from kong.policy import ANONYMOUS, SUPERADMIN, EdgePolicy, RateClass, load_policy
 
 FUNCTION_URL = "http://{name}.functions.svc.cluster.local"
+OTLP_URL = "http://otel-collector:4318"
+COMPRESSOR_URL = "http://ai-compress:8080"
 KEY_HASH_HEADER = "x-dcoder-key-hash"
-SESSION_BUCKET_HEADER = "x-dcoder-session-bucket"
-# No hash has this form, so no API key is ever taken for it.
-SESSIONS = "sessions"
+BUCKET_HEADER = "x-dcoder-bucket"
+# Consumers that many share. No hash has these forms, so no API key is ever taken for one of them.
+SESSIONS, TOKENS, OPERATORS = "sessions", "tokens", "operators"
+# Consumers that the platform's functions make for tenants are in this group.
+TENANTS = "tenants"
+EDITIONS = ("free", "enterprise")
 _TAGS = ["dcoder"]
-# Kong answers in words of its own when a limit is reached; what a function answers is left alone.
+# Kong answers in words of its own; what a function answers, and what is ours already, is left alone.
 _ENVELOPE_HEADERS = """
-if kong.response.get_source() ~= "service" and kong.response.get_status() == 429 then
-  kong.ctx.plugin.enveloped = true
+local status = kong.response.get_status()
+if kong.response.get_source() ~= "service" and (ENVELOPES)[status] then
+  kong.ctx.plugin.enveloped = status
   kong.response.set_header("Content-Type", "application/json")
   kong.response.clear_header("Content-Length")
 end
 """
+_ENVELOPE_BODY = """
+if kong.ctx.plugin.enveloped then kong.response.set_raw_body((ENVELOPES)[kong.ctx.plugin.enveloped]) end
+"""
+# Of these the body says why, or whose it is: `request-termination` gives them the envelope.
+_SAID_BY_US = {401, 403}
 # Kong sets these itself, after the pre-function, from the connection or a trusted proxy.
 _KONGS_OWN = ("x-forwarded-", "x-real-ip")
-_BANNER = "# Rendered by `python -m kong.render --edition free`: change kong/base.yaml or a func.yaml instead.\n"
 
 
 class _Plain(yaml.SafeDumper):
@@ -43,27 +54,42 @@ class _Plain(yaml.SafeDumper):
 
 def render(
     *,
+    edition: str = "free",
     catalogue: Catalogue | None = None,
     policy: EdgePolicy | None = None,
     function_url: str = FUNCTION_URL,
     redis_host: str = "redis",
+    otlp_url: str = OTLP_URL,
+    compressor_url: str = COMPRESSOR_URL,
 ) -> dict[str, Any]:
-    """The configuration of the free edition (Kong 3.9) as one document of format 3.0.
+    """The configuration of an edition as one document of format 3.0.
 
     Args:
+        edition: `free` for Kong 3.9, `enterprise` for Kong Gateway 3.11 with a licence.
         catalogue: the functions; by default those of the installation.
         policy: the edge's policy; by default `kong/base.yaml`.
         function_url: address of a function, with `{name}` in it.
         redis_host: where the rate limits are counted.
+        otlp_url: collector of traces, OTLP over HTTP.
+        compressor_url: Kong's compression service, of the enterprise edition alone.
     """
     policy = policy or load_policy()
     routes = edge_routes(catalogue or load_catalogue(), policy)
+    services = list(_services(routes, policy, function_url))
+    if edition == "enterprise":
+        for service in services:
+            add_ai_plugins(service, redis_host=redis_host, compressor_url=compressor_url)
     return {
         "_format_version": "3.0",
         "_transform": True,
-        "services": [_edge_service(policy), *_services(routes, policy, function_url)],
-        "consumers": [_anonymous(), _sessions(policy, redis_host)],
-        "plugins": _plugins(policy, redis_host),
+        "services": [_edge_service(policy), *services],
+        "consumers": [
+            _anonymous(),
+            _shared(SESSIONS, policy.rate_classes[policy.default_class], redis_host),
+            _shared(TOKENS, policy.rate_classes[policy.default_class], redis_host),
+            _shared(OPERATORS, policy.rate_classes[SUPERADMIN], redis_host),
+        ],
+        "plugins": _plugins(policy, redis_host, otlp_url),
     }
 
 
@@ -82,12 +108,7 @@ def rate_limiting(rate: RateClass, redis_host: str) -> dict[str, Any]:
             "fault_tolerant": True,
             "error_code": 429,
             "error_message": _message(429),
-            "redis": {
-                "host": redis_host,
-                "port": 6379,
-                "timeout": 2000,
-                "password": "{vault://env/dcoder-redis-password}",
-            },
+            "redis": redis_server(redis_host),
         },
     }
 
@@ -130,8 +151,13 @@ def _route(route: EdgeRoute, priority: int) -> dict[str, Any]:
     }
 
 
+def redis_server(host: str) -> dict[str, Any]:
+    """Where counters are; the password is a variable of Kong's process, `DCODER_REDIS_PASSWORD`."""
+    return {"host": host, "port": 6379, "timeout": 2000, "password": "{vault://env/dcoder-redis-password}"}
+
+
 def _authentication() -> list[dict[str, Any]]:
-    # Either of the two will do: each lets the caller on as `anonymous`, who is turned away.
+    # Who has no credential goes on as `anonymous`, who is turned away with the envelope.
     return [
         {
             "name": "key-auth",
@@ -143,32 +169,28 @@ def _authentication() -> list[dict[str, Any]]:
                 "anonymous": ANONYMOUS,
             },
         },
+        # A consumer that neither this file nor the platform's functions have made gets nowhere.
         {
-            "name": "jwt",
-            "config": {
-                "key_claim_name": "iss",
-                "claims_to_verify": ["exp"],
-                "uri_param_names": [],
-                "cookie_names": [],
-                "run_on_preflight": False,
-                "anonymous": ANONYMOUS,
-            },
+            "name": "acl",
+            "config": {"allow": [TENANTS, SESSIONS, TOKENS, OPERATORS, ANONYMOUS], "hide_groups_header": True},
         },
     ]
 
 
 def _anonymous() -> dict[str, Any]:
-    return {"username": ANONYMOUS, "tags": _TAGS, "plugins": [_answer(401, _error(401, REFUSALS["missing"]))]}
+    refusal = _answer(401, _error(401, REFUSALS["missing"]))
+    return {"username": ANONYMOUS, "tags": _TAGS, "acls": [{"group": ANONYMOUS, "tags": _TAGS}], "plugins": [refusal]}
 
 
-def _sessions(policy: EdgePolicy, redis_host: str) -> dict[str, Any]:
-    """Signed-in browsers: the pre-function gives them this consumer's key, and a bucket of tenant and address."""
-    limit = rate_limiting(policy.rate_classes[policy.default_class], redis_host)
-    by_bucket = {**limit["config"], "limit_by": "header", "header_name": SESSION_BUCKET_HEADER}
+def _shared(name: str, rate: RateClass, redis_host: str) -> dict[str, Any]:
+    """Callers whom only a function can verify: the pre-function gives them this consumer's key, and a bucket."""
+    limit = rate_limiting(rate, redis_host)
+    by_bucket = {**limit["config"], "limit_by": "header", "header_name": BUCKET_HEADER}
     return {
-        "username": SESSIONS,
+        "username": name,
         "tags": _TAGS,
-        "keyauth_credentials": [{"key": SESSIONS, "tags": _TAGS}],
+        "keyauth_credentials": [{"key": name, "tags": _TAGS}],
+        "acls": [{"group": name, "tags": _TAGS}],
         "plugins": [{**limit, "config": by_bucket}],
     }
 
@@ -184,15 +206,26 @@ def _edge_service(policy: EdgePolicy) -> dict[str, Any]:
         }
 
     welcome = {"name": policy.product, "links": {"live": "/health/live"}}
+    # No regular expression, so it is tried after all others.
+    missing = {
+        "name": "edge.missing",
+        "tags": _TAGS,
+        "paths": ["/"],
+        "plugins": [_answer(404, _error(404, _message(404)))],
+    }
     return {
         "name": "edge",
         "tags": _TAGS,
         "url": "http://127.0.0.1:1",
-        "routes": [own("welcome", "/", welcome), own("live", "/health/live", {"status": "ok", "checks": {}})],
+        "routes": [
+            own("welcome", "/", welcome),
+            own("live", "/health/live", {"status": "ok", "checks": {}}),
+            missing,
+        ],
     }
 
 
-def _plugins(policy: EdgePolicy, redis_host: str) -> list[dict[str, Any]]:
+def _plugins(policy: EdgePolicy, redis_host: str, otlp_url: str) -> list[dict[str, Any]]:
     cors = policy.cors
     security = {**policy.security_headers, "Strict-Transport-Security": policy.hsts}
     configured: dict[str, dict[str, Any]] = {
@@ -212,9 +245,19 @@ def _plugins(policy: EdgePolicy, redis_host: str) -> list[dict[str, Any]]:
             "remove": {"headers": ["Server", "X-Powered-By"]},
             "add": {"headers": [f"{name}:{value}" for name, value in security.items()]},
         },
-        "post-function": {"header_filter": [_ENVELOPE_HEADERS], "body_filter": [_envelope(429)]},
+        "post-function": {
+            "header_filter": [_ENVELOPE_HEADERS.replace("ENVELOPES", _envelopes())],
+            "body_filter": [_ENVELOPE_BODY.replace("ENVELOPES", _envelopes())],
+        },
+        "opentelemetry": {
+            "traces_endpoint": f"{otlp_url}/v1/traces",
+            "resource_attributes": {"service.name": "kong", "service.namespace": "dcoder"},
+            "propagation": {"extract": ["w3c"], "inject": ["w3c"], "default_format": "w3c"},
+            "sampling_rate": 0.1,
+        },
         "prometheus": {
-            "per_consumer": True,
+            # A thousand tenants times the routes would be more series than a Prometheus holds.
+            "per_consumer": False,
             "status_code_metrics": True,
             "latency_metrics": True,
             "bandwidth_metrics": True,
@@ -227,15 +270,24 @@ def _plugins(policy: EdgePolicy, redis_host: str) -> list[dict[str, Any]]:
 def _script(policy: EdgePolicy) -> str:
     names = [name.lower() for name in policy.reserved_headers]
     names = [name for name in names if not name.startswith(_KONGS_OWN)]
+    credentials = policy.credentials
     values = {
         "RESERVED_NAMES": _lua({name: True for name in names if not name.endswith("*")}),
         "RESERVED_PREFIXES": "{" + ", ".join(f'"{name[:-1]}"' for name in names if name.endswith("*")) + "}",
         "REQUEST_ID_HEADER": policy.request_id.header,
         "REQUEST_ID_PATTERN": policy.request_id.pattern,
-        "KEY_HEADER": policy.credentials.header,
-        "KEY_PATTERN": policy.credentials.key_pattern,
-        "SESSION_COOKIE": policy.credentials.session_cookie,
+        "KEY_HASH_HEADER": KEY_HASH_HEADER,
+        "BUCKET_HEADER": BUCKET_HEADER,
+        "KEY_HEADER": credentials.header,
+        "KEY_PATTERN": credentials.key_pattern,
+        "SESSION_COOKIE": credentials.session_cookie,
+        "ALGORITHMS": _lua(dict.fromkeys(credentials.algorithms, True)),
+        "LEEWAY": str(credentials.leeway_seconds),
+        "TENANT_CLAIM": credentials.tenant_claim,
+        "ROLES_CLAIM": credentials.roles_claim,
         "SESSIONS": SESSIONS,
+        "TOKENS": TOKENS,
+        "OPERATORS": OPERATORS,
     }
     script = Path(__file__).with_name("credential.lua").read_text()
     for name, value in values.items():
@@ -262,9 +314,15 @@ def _error(status: int, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message, "details": {}}}
 
 
-def _envelope(status: int) -> str:
-    body = json.dumps(_error(status, _message(status)))
-    return f"""if kong.ctx.plugin.enveloped then kong.response.set_raw_body([[{body}]]) end"""
+def _envelopes() -> str:
+    """A table of Lua from Kong's own status to the body that becomes of it."""
+    bodies = {
+        status: json.dumps(_error(error.status, error.message))
+        for error in reversed(EDGE_ERRORS)
+        for status in error.triggers
+        if status not in _SAID_BY_US
+    }
+    return "{" + ", ".join(f"[{status}] = [=[{body}]=]" for status, body in sorted(bodies.items())) + "}"
 
 
 def _message(status: int) -> str:
@@ -274,12 +332,16 @@ def _message(status: int) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the configuration to standard output."""
     parser = argparse.ArgumentParser(prog="python -m kong.render", description=__doc__)
-    parser.add_argument("--edition", choices=["free"], default="free")
+    parser.add_argument("--edition", choices=EDITIONS, default="free")
     parser.add_argument("--function-url", default=FUNCTION_URL, help="address of a function, {name} in it")
     parser.add_argument("--redis-host", default="redis", help="where rate limits are counted")
-    chosen = parser.parse_args(arguments)
-    document = render(function_url=chosen.function_url, redis_host=chosen.redis_host)
-    sys.stdout.write(_BANNER + yaml.dump(document, Dumper=_Plain, sort_keys=False, width=120))
+    parser.add_argument("--otlp-url", default=OTLP_URL, help="collector of traces, OTLP over HTTP")
+    parser.add_argument("--compressor-url", default=COMPRESSOR_URL, help="Kong's compression service (enterprise)")
+    chosen = vars(parser.parse_args(arguments))
+    banner = (
+        f"# Rendered by `python -m kong.render --edition {chosen['edition']}` from kong/base.yaml and the functions.\n"
+    )
+    sys.stdout.write(banner + yaml.dump(render(**chosen), Dumper=_Plain, sort_keys=False, width=120))
 
 
 if __name__ == "__main__":

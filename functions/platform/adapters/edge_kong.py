@@ -1,8 +1,8 @@
 """Kong's record of tenants, through its Admin API (Kong 3.9, documented at developer.konghq.com/admin-api).
 
-A tenant is a consumer with its keys' hashes (plugin key-auth), its plan as ACL group, and plugins of its own: the
-plan's pace, a pace for calls of models where its quota has one, and the refusal of a suspended tenant. Every entity's
-id follows from what it is, so that a second attempt, or a second process, writes the same thing again.
+A tenant is a consumer with its keys' hashes (plugin key-auth), its plan among its ACL groups, and plugins of its own:
+the plan's pace, a pace for calls of models where its quota has one, and the refusal of a suspended tenant. Every
+entity's id follows from what it is, so that a second attempt, or a second process, writes the same thing again.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ import aiohttp
 from functions.kit.errors import DependencyUnavailable
 from functions.platform.core.edge import EdgeTenant, coarse_limit
 
+# What the edge's routes let through: a consumer without it gets nowhere, whoever made it.
+GROUP = "tenants"
 _TAG = "dcoder-tenant"
 _NAMES = uuid.uuid5(uuid.NAMESPACE_URL, "dcoder:kong")
 _PAGE = 1000
@@ -104,8 +106,9 @@ class KongEdgeAdmin:
             for key_hash in tenant.key_hashes:
                 name = _id("key", tenant.id, key_hash)
                 yield _Entity("key-auths", name, f"{below}/key-auth/{name}", {"key": key_hash, "tags": [_TAG]})
-            group = _id("acl", tenant.id, tenant.plan)
-            yield _Entity("acls", group, f"{below}/acls/{group}", {"group": tenant.plan, "tags": [_TAG]})
+            for name in (GROUP, tenant.plan):
+                group = _id("acl", tenant.id, name)
+                yield _Entity("acls", group, f"{below}/acls/{group}", {"group": name, "tags": [_TAG]})
             for name, scope, config in self._plugins(tenant):
                 plugin = _id("plugin", tenant.id, name, *scope.values())
                 of = {"consumer": {"id": consumer}, **{part: {"name": value} for part, value in scope.items()}}

@@ -13,6 +13,7 @@ from functions.platform.adapters.edge_kong import KongEdgeAdmin, KongRates
 from functions.platform.core.edge import EdgeAdmin, EdgeTenant, coarse_limit
 from functions.platform.core.models import Plan
 from kong.policy import load_policy
+from kong.render import TENANTS
 from tests.unit.kong.kong_admin import KongAdmin, serving
 
 ACME = EdgeTenant("t1", "acme", "standard", "active", ("a" * 64, "b" * 64), ("c" * 64,))
@@ -50,7 +51,7 @@ async def test_a_tenant_is_a_consumer_with_keys_group_and_pace(kong: KongAdmin, 
     assert {c["username"] for c in kong.all("consumers")} == {"tenant-t1", "tenant-t2"}
     mine = consumer(kong, ACME)
     assert {key["key"] for key in kong.of("key-auths", consumer=mine)} == {"a" * 64, "b" * 64}
-    assert [acl["group"] for acl in kong.of("acls", consumer=mine)] == ["standard"]
+    assert {acl["group"] for acl in kong.of("acls", consumer=mine)} == {TENANTS, "standard"}
     (pace,) = kong.of("plugins", consumer=mine)
     assert (pace["config"]["minute"], pace["config"]["limit_by"], pace["config"]["policy"]) == (
         6500,
@@ -94,7 +95,7 @@ async def test_what_is_no_more_is_removed_and_what_is_not_ours_stays(kong: KongA
     await admin.sync([replace(ACME, key_hashes=("a" * 64, "e" * 64))])
     assert {c["username"] for c in kong.all("consumers")} == {"anonymous", "tenant-t1"}
     assert {key["key"] for key in kong.all("key-auths")} == {"a" * 64, "e" * 64}
-    assert len(kong.entities["acls"]) == len(kong.entities["plugins"]) == 1
+    assert (len(kong.entities["acls"]), len(kong.entities["plugins"])) == (2, 1)
 
 
 async def test_many_pages(kong: KongAdmin, admin: EdgeAdmin) -> None:

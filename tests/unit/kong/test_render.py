@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -5,15 +6,18 @@ import yaml
 
 from functions.kit.catalogue import Catalogue
 from kong.edge import edge_routes
-from kong.policy import load_policy
-from kong.render import main, render
+from kong.environment import kong_environment
+from kong.policy import BASE, load_policy
+from kong.render import EDITIONS, main, render
+from tests.unit.kong.schemas import faults
 
 # The bundled plugins of the last free image, 3.9, that the platform uses.
 FREE = {
+    "acl",
     "correlation-id",
     "cors",
-    "jwt",
     "key-auth",
+    "opentelemetry",
     "post-function",
     "pre-function",
     "prometheus",
@@ -31,6 +35,10 @@ def document(catalogue: Catalogue) -> dict[str, Any]:
 
 def service(document: dict[str, Any], name: str) -> dict[str, Any]:
     return next(dict(one) for one in document["services"] if one["name"] == name)
+
+
+def consumer(document: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(dict(one) for one in document["consumers"] if one["username"] == name)
 
 
 def plugin(owner: dict[str, Any], name: str) -> dict[str, Any]:
@@ -75,25 +83,24 @@ def test_routes_keep_the_order_of_the_edge(document: dict[str, Any], catalogue: 
 def test_public_routes_ask_for_no_credential(document: dict[str, Any]) -> None:
     assert service(document, "platform-sign-in")["routes"][0]["plugins"] == []
     names = [one["name"] for one in service(document, "gateway-chat")["routes"][0]["plugins"]]
-    assert names == ["key-auth", "jwt"]
+    assert names == ["key-auth", "acl"]
 
 
 def test_who_has_no_credential_is_turned_away_with_the_envelope(document: dict[str, Any]) -> None:
-    anonymous, _ = document["consumers"]
+    anonymous = consumer(document, "anonymous")
     refusal = plugin(anonymous, "request-termination")
     assert refusal["status_code"] == 401
     assert yaml.safe_load(refusal["body"])["error"]["code"] == "unauthenticated"
 
 
 def test_signed_in_browsers_pass_and_are_limited_by_tenant_and_address(document: dict[str, Any]) -> None:
-    _, sessions = document["consumers"]
-    (credential,) = sessions["keyauth_credentials"]
-    (script,) = plugin(document, "pre-function")["access"]
-    limit = plugin(sessions, "rate-limiting")
-    assert f'set_header("x-dcoder-key-hash", "{credential["key"]}")' in script
-    assert (limit["limit_by"], limit["header_name"]) == ("header", "x-dcoder-session-bucket")
-    assert load_policy().credentials.session_cookie in script
-    assert 'clear_header("x-dcoder-session-bucket")' in script
+    for name in ("sessions", "tokens", "operators"):
+        shared = consumer(document, name)
+        limit = plugin(shared, "rate-limiting")
+        assert [credential["key"] for credential in shared["keyauth_credentials"]] == [name]
+        assert (limit["limit_by"], limit["header_name"]) == ("header", "x-dcoder-bucket")
+    operators = plugin(consumer(document, "operators"), "rate-limiting")
+    assert operators["minute"] == load_policy().rate_classes["superadmin"].per_minute + 2000
 
 
 def test_policy_reaches_the_plugins(document: dict[str, Any]) -> None:
@@ -108,7 +115,16 @@ def test_policy_reaches_the_plugins(document: dict[str, Any]) -> None:
     assert "x-forwarded" not in script
     assert not [
         word
-        for word in ("RESERVED_NAMES", "RESERVED_PREFIXES", "KEY_PATTERN", "REQUEST_ID_", "SESSION_COOKIE")
+        for word in (
+            "RESERVED_",
+            "KEY_PATTERN",
+            "REQUEST_ID_",
+            "SESSION_COOKIE",
+            "ALGORITHMS",
+            "LEEWAY",
+            "_CLAIM",
+            "TOKENS",
+        )
         if word in script
     ]
 
@@ -118,3 +134,64 @@ def test_command_writes_yaml(capsys: pytest.CaptureFixture[str]) -> None:
     document = yaml.safe_load(capsys.readouterr().out)
     assert plugin(document, "rate-limiting")["redis"]["host"] == "cache"
     assert all(one["url"].endswith(":8080") for one in document["services"][1:])
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_kong_would_take_what_is_rendered(edition: str, catalogue: Catalogue) -> None:
+    assert faults(render(edition=edition, catalogue=catalogue), edition) == []
+    assert faults(render(edition=edition), edition) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"minutes": 5}, "unknown field"),
+        ({"minute": "5"}, "is no number"),
+        ({"minute": 0}, "is not above 0"),
+        ({"limit_by": "tenant"}, "is none of"),
+        ({"redis": {"host": "{vault://env/host}"}}, "a reference to a vault is not resolved here"),
+    ],
+)
+def test_what_kong_would_refuse_is_found(change: dict[str, Any], fault: str, document: dict[str, Any]) -> None:
+    limit = next(one for one in document["plugins"] if one["name"] == "rate-limiting")
+    limit["config"] = {**limit["config"], **change}
+    (found,) = faults(document, "free")
+    assert fault in found
+
+
+def test_plugins_of_the_other_edition_are_refused(catalogue: Catalogue) -> None:
+    found = faults(render(edition="enterprise", catalogue=catalogue), "free")
+    assert {line.split("plugins[")[1].split("]")[0] for line in found} == {
+        "ai-prompt-compressor",
+        "ai-rate-limiting-advanced",
+    }
+
+
+def test_enterprise_reads_chats_and_still_asks_the_function(catalogue: Catalogue) -> None:
+    document = render(edition="enterprise", catalogue=catalogue)
+    route = service(document, "gateway-chat")["routes"][0]
+    names = [one["name"] for one in route["plugins"]]
+    assert names == ["key-auth", "acl", "ai-proxy", "ai-prompt-compressor", "ai-rate-limiting-advanced"]
+    upstream = plugin(route, "ai-proxy")["model"]["options"]["upstream_url"]
+    assert upstream == "http://gateway-chat.functions.svc.cluster.local/v1/chat/completions"
+    assert plugin(route, "ai-proxy")["logging"]["log_payloads"] is False
+    others = [one for one in document["services"] if one["name"] != "gateway-chat"]
+    assert not {name for name in plugins_in(others) if name.startswith("ai-")}
+
+
+def test_the_last_route_answers_what_no_other_does(document: dict[str, Any]) -> None:
+    routes = [route for one in document["services"] for route in one["routes"]]
+    (missing,) = [route for route in routes if route["paths"] == ["/"]]
+    assert plugin(missing, "request-termination")["status_code"] == 404
+    assert all(route["paths"][0].startswith("~") for route in routes if route is not missing)
+
+
+def test_the_server_is_configured_from_the_policy() -> None:
+    policy = load_policy()
+    variables = kong_environment(policy, certificate="/tls/chain", key="/tls/key")
+    assert variables["KONG_SSL_CERT"] == "/tls/chain"
+    assert variables["KONG_NGINX_HTTP_CLIENT_MAX_BODY_SIZE"] == str(policy.body.maximum)
+    assert variables["KONG_SSL_PROTOCOLS"] == "TLSv1.2 TLSv1.3"
+    assert "8443 ssl http2" in variables["KONG_PROXY_LISTEN"]
+    required = set(re.findall(r'require "([^"]+)"', (BASE.parent / "credential.lua").read_text()))
+    assert required == set(variables["KONG_UNTRUSTED_LUA_SANDBOX_REQUIRES"].split(","))
