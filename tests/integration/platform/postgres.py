@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 # Postgres refuses to run as root, which then lends it another user.
-_USER = 65534 if os.geteuid() == 0 else None
+USER = 65534 if os.geteuid() == 0 else None
 _FAST = "-c fsync=off -c full_page_writes=off -c max_connections=100 -c shared_buffers=32MB"
 
 
@@ -45,9 +45,9 @@ class Postgres:
                 stderr=subprocess.STDOUT,
                 timeout=60,
                 check=True,
-                user=_USER,
-                group=_USER,
-                extra_groups=None if _USER is None else [],
+                user=USER,
+                group=USER,
+                extra_groups=None if USER is None else [],
             )
             output.seek(0)
             return output.read()
@@ -58,12 +58,12 @@ def postgres_server(options: str = _FAST) -> Iterator[Postgres]:
     """Start a fresh server; it is gone after the block."""
     home = Path(mkdtemp(prefix="dcoder-postgres-"))
     try:
-        server = Postgres(_programs(home), _free_port())
+        server = Postgres(_programs(home), free_port())
         password, data = home / "password", str(home / "data")
         password.write_text(server.password)
-        if _USER is not None:
+        if USER is not None:
             for path in (home, password):
-                os.chown(path, _USER, _USER)
+                os.chown(path, USER, USER)
         server.run("initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", "--pwfile", str(password),
                    "-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--no-sync")  # fmt: skip
         listen = f"-p {server.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= {options}"
@@ -84,7 +84,7 @@ def _programs(home: Path) -> Path:
     installed = Path(package.origin).parent / "pginstall"
     # What lies below /root is out of another user's reach. Nothing is written beside the installed programs either.
     server = home / "server"
-    if _USER is not None and not all(part.stat().st_mode & 0o001 for part in installed.parents):
+    if USER is not None and not all(part.stat().st_mode & 0o001 for part in installed.parents):
         shutil.copytree(installed, server)
     else:
         server.mkdir()
@@ -93,7 +93,7 @@ def _programs(home: Path) -> Path:
     return server / "bin"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
