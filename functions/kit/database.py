@@ -23,6 +23,7 @@ PLATFORM = "platform"
 OUTBOX_CHANNEL = "outbox"
 AUDIT_SOURCE = "/audit"
 APPEND_AUDIT = "SELECT audit.append($1, $2)"
+_RELEASE_SECONDS = 2.0
 
 if TYPE_CHECKING:
     Connection = PoolConnectionProxy[asyncpg.Record]
@@ -105,7 +106,8 @@ class Databases:
                 try:
                     yield connection
                 finally:
-                    await asyncio.shield(pool.release(connection, timeout=self._timeout))
+                    # A server that hangs has had its time: what cannot be reset soon is closed, and the caller told.
+                    await asyncio.shield(pool.release(connection, timeout=min(self._timeout, _RELEASE_SECONDS)))
         finally:
             self._users[database] -= 1
             if not self._users[database]:

@@ -23,6 +23,15 @@ class Source:
         return f"{key}{self.asked}"
 
 
+async def still_waiting(cache: StaleCache[str, str], key: str) -> "asyncio.Task[str]":
+    """Somebody who asks and gets no answer yet."""
+    waiting = asyncio.create_task(cache.get(key))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    return waiting
+
+
 async def test_a_fresh_value_is_not_asked_for_again() -> None:
     source = Source()
     cache = StaleCache(source.load, fresh=60)
@@ -60,10 +69,7 @@ async def test_what_is_known_serves_while_the_source_hangs_and_is_new_when_it_an
     source.gate.clear()
     assert [await cache.get("a"), await cache.get("a")] == ["a1", "a1"]
     assert source.asked == 2
-    unknown = asyncio.create_task(cache.get("b"))
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert not unknown.done()
+    unknown = await still_waiting(cache, "b")
     source.gate.set()
     assert await unknown == "b3"
     source.gate.clear()
@@ -78,10 +84,7 @@ async def test_what_is_said_to_have_changed_is_waited_for() -> None:
     await cache.get("a")
     cache.forget("a")
     source.gate.clear()
-    waiting = asyncio.create_task(cache.get("a"))
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert not waiting.done()
+    waiting = await still_waiting(cache, "a")
     source.gate.set()
     assert await waiting == "a2"
 
