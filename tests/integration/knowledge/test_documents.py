@@ -6,9 +6,9 @@ import json
 import pytest
 
 from functions.knowledge.adapters.parsing.formats import ocr
+from scenarios.load import documents as files
 from tests.integration.knowledge.conftest import MODEL, Library
 from tests.platform import Platform
-from tests.unit.knowledge import files
 
 pytestmark = pytest.mark.integration
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from scenarios.load import documents as files
 from tests.integration.knowledge.conftest import MODEL, PATIENCE, Library
 from tests.platform import eventually
-from tests.unit.knowledge import files
 
 pytestmark = pytest.mark.integration
 

@@ -3,8 +3,8 @@
 import pytest
 
 from functions.kit.catalogue import load_catalogue
+from scenarios.load import documents as files
 from tests.integration.knowledge.conftest import Library, NewLibrary
-from tests.unit.knowledge import files
 
 pytestmark = pytest.mark.integration
 

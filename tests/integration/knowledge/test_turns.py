@@ -2,8 +2,8 @@
 
 import pytest
 
+from scenarios.load import documents as files
 from tests.integration.knowledge.conftest import NewLibrary
-from tests.unit.knowledge import files
 
 pytestmark = pytest.mark.integration
 

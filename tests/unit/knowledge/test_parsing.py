@@ -15,7 +15,7 @@ from functions.knowledge.adapters.parsing.pool import ParseLimits, ParserPool
 from functions.knowledge.core.blocks import Outline, read_outline
 from functions.knowledge.core.models import ChunkSettings, ChunkStrategy
 from functions.knowledge.core.reasons import CannotIngest, Reason
-from tests.unit.knowledge import files
+from scenarios.load import documents as files
 
 DOCUMENTS = Path(__file__).parents[4] / "shared" / "data" / "documents"
 CANNOT = {

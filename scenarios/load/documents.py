@@ -1,24 +1,28 @@
-"""Documents of each kind, made here; and hostile ones."""
+"""Documents of each kind, made here, for scenarios and tests; and hostile ones."""
 
 import io
 import struct
 import zipfile
+from collections.abc import Callable
 from email.message import EmailMessage
 
 SENTENCE = "The lighthouse keeper counts the ships that pass at night."
 
 
 def text(paragraphs: int = 3) -> bytes:
+    """Plain text; thirty paragraphs are about a page."""
     return "\n\n".join(f"Paragraph {number}. {SENTENCE}" for number in range(paragraphs)).encode()
 
 
-def docx() -> bytes:
+def docx(*paragraphs: str) -> bytes:
+    """A Word document with headings, paragraphs and a table."""
     import docx as python_docx
 
     document = python_docx.Document()
     document.add_heading("Harbours", 1)
     document.add_heading("Lights", 2)
-    document.add_paragraph(SENTENCE)
+    for paragraph in paragraphs or (SENTENCE,):
+        document.add_paragraph(paragraph)
     table = document.add_table(rows=2, cols=2)
     for row, values in zip(table.rows, (("Light", "Metres"), ("Skagen", "46")), strict=True):
         for cell, value in zip(row.cells, values, strict=True):
@@ -26,35 +30,39 @@ def docx() -> bytes:
     return saved(document)
 
 
-def pptx() -> bytes:
+def pptx(said: str = SENTENCE) -> bytes:
+    """A deck of one slide."""
     import pptx as python_pptx
 
     deck = python_pptx.Presentation()
     slide = deck.slides.add_slide(deck.slide_layouts[1])
     slide.shapes.title.text = "Lights of the coast"
-    slide.placeholders[1].text = SENTENCE
+    slide.placeholders[1].text = said
     return saved(deck)
 
 
-def xlsx() -> bytes:
+def xlsx(*metres: int) -> bytes:
+    """A workbook of one sheet."""
     import openpyxl
 
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
     sheet.title = "Lights"
-    for row in (("Light", "Metres"), ("Skagen", 46), ("Hirtshals", 57)):
+    for row in (("Light", "Metres"), ("Skagen", 46), ("Hirtshals", 57), *(("Light", high) for high in metres)):
         sheet.append(row)
     return saved(book)
 
 
 def saved(document: object) -> bytes:
+    """What its `save` writes."""
     out = io.BytesIO()
     document.save(out)  # type: ignore[attr-defined]
     return out.getvalue()
 
 
 def encrypted_xlsx() -> bytes:
+    """A workbook that asks for a password."""
     from msoffcrypto.format.ooxml import OOXMLFile
 
     out = io.BytesIO()
@@ -62,7 +70,7 @@ def encrypted_xlsx() -> bytes:
     return out.getvalue()
 
 
-def pdf(pages: int = 1, *, encrypted: bool = False) -> bytes:
+def pdf(pages: int = 1, said: str = "", *, encrypted: bool = False) -> bytes:
     """A PDF 1.4 whose pages have two columns, written as ISO 32000-1 has it."""
     objects: list[bytes] = []
     kids = " ".join(f"{4 + 2 * page} 0 R" for page in range(pages))
@@ -73,7 +81,7 @@ def pdf(pages: int = 1, *, encrypted: bool = False) -> bytes:
         lines = [f"BT /F1 18 Tf 50 780 Td (Chapter {page + 1}) Tj ET"]
         for column, left in (("Left", 50), ("Right", 320)):
             lines += [
-                f"BT /F1 10 Tf {left} {740 - 14 * row} Td ({column} line {row} of page {page + 1}.) Tj ET"
+                f"BT /F1 10 Tf {left} {740 - 14 * row} Td ({column} line {row} of page {page + 1}.{said}) Tj ET"
                 for row in range(12)
             ]
         stream = "\n".join(lines).encode()
@@ -103,6 +111,7 @@ def _assembled(objects: list[bytes], trailer: str) -> bytes:
 
 
 def epub() -> bytes:
+    """A book of two chapters, which its spine has the other way round."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as book:
         book.writestr("mimetype", "application/epub+zip")
@@ -125,6 +134,7 @@ def epub() -> bytes:
 
 
 def odt() -> bytes:
+    """An OpenDocument text."""
     namespace = 'xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"'
     text_space = 'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"'
     out = io.BytesIO()
@@ -139,15 +149,17 @@ def odt() -> bytes:
     return out.getvalue()
 
 
-def eml() -> bytes:
+def eml(said: str = SENTENCE) -> bytes:
+    """A mail in two forms."""
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = "Lamp oil", "keeper@example.com", "harbour@example.com"
-    message.set_content(SENTENCE)
-    message.add_alternative(f"<p>{SENTENCE}</p>", subtype="html")
+    message.set_content(said)
+    message.add_alternative(f"<p>{said}</p>", subtype="html")
     return bytes(message)
 
 
 def png() -> bytes:
+    """A picture without anything to read."""
     from PIL import Image
 
     out = io.BytesIO()
@@ -172,11 +184,13 @@ def written_on(kind: str, *pages: str) -> bytes:
     return out.getvalue()
 
 
-def html() -> bytes:
-    return f"<html><head><title>Lights</title></head><body><h1>Lights</h1><p>{SENTENCE}</p></body></html>".encode()
+def html(body: str = f"<h1>Lights</h1><p>{SENTENCE}</p>") -> bytes:
+    """A web page."""
+    return f"<html><head><title>Lights</title></head><body>{body}</body></html>".encode()
 
 
 def python_source() -> bytes:
+    """A module with a function and a class."""
     return (
         b'"""Lights."""\n\nimport math\nfrom os import path\n\nHEIGHT = 46\n\n\n# Counts what passes.\n@cache\n'
         b"def count_ships(log):\n    return len(log)\n\n\nclass Keeper:\n    def __init__(self, name):\n"
@@ -211,3 +225,45 @@ def huge_picture() -> bytes:
 
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", zlib.compress(b"")) + part(b"IEND", b"")
+
+
+def mixed(count: int) -> list[tuple[str, bytes]]:
+    """So many documents with names, no two alike; eight in a hundred cannot be indexed."""
+    return [_numbered(number) for number in range(count)]
+
+
+def _numbered(number: int) -> tuple[str, bytes]:
+    kind, make = next((kind, make) for first, kind, make in reversed(_MIXED) if number % 50 >= first)
+    return f"{number}.{kind}", make(number)
+
+
+def _paragraphs(number: int) -> list[str]:
+    said = f"Note {number}. {SENTENCE}"
+    return [f"{said} It is paragraph {part}, and {part * number} ships passed." for part in range(12)]
+
+
+def _prose(number: int) -> str:
+    return "\n\n".join(_paragraphs(number))
+
+
+def _rows(number: int) -> str:
+    return "".join(f"Skagen,{row},Note {number}. {SENTENCE}\n" for row in range(40))
+
+
+# Of fifty documents, from which on each kind is; the first four cannot be indexed.
+_MIXED: list[tuple[int, str, Callable[[int], bytes]]] = [
+    (0, "xlsx", lambda number: encrypted_xlsx() + bytes(number)),
+    (1, "bin", lambda number: bytes(range(256)) * 8 + str(number).encode()),
+    (2, "docx", lambda number: docx(*_paragraphs(number))[: 2000 + number]),
+    (3, "txt", lambda number: b" " * (number + 1)),
+    (4, "txt", lambda number: _prose(number).encode()),
+    (20, "md", lambda number: f"# Note {number}\n\n{_prose(number)}\n\n## Lights\n\n{_prose(number)}".encode()),
+    (26, "html", lambda number: html("".join(f"<p>{paragraph}</p>" for paragraph in _paragraphs(number)))),
+    (32, "docx", lambda number: docx(*_paragraphs(number))),
+    (37, "pptx", lambda number: pptx(_prose(number))),
+    (39, "csv", lambda number: _rows(number).encode()),
+    (41, "xlsx", lambda number: xlsx(*range(number, number + 20))),
+    (43, "pdf", lambda number: pdf(3, f" {number}")),
+    (46, "py", lambda number: python_source() + f"\n\ndef note_{number}():\n    return {number}\n".encode()),
+    (48, "eml", lambda number: eml(_prose(number))),
+]
