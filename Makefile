@@ -59,9 +59,10 @@ bench-soak: install ## What becomes of the gateway's memory and descriptors (REQ
 bench-cache: install ## What the cache saves a hundred people who repeat each other (a minute)
 	@$(BIN)/python -m scenarios.load.cache_hits
 
-bench-knowledge: install ## Quality of retrieval, and latency of search over 100,000 chunks (the first run embeds for long)
+bench-knowledge: install ## Retrieval's quality, search over 100,000 chunks, ingestion of 1,000 documents (embeds for long at first)
 	@$(BIN)/python -m scenarios.quality.retrieval
 	@$(BIN)/python -m scenarios.load.search
+	@$(BIN)/python -m scenarios.load.ingestion
 
 bench-tenants: install ## A thousand tenants: provisioning, listing, migrating (TENANTS=100: fewer; needs 10 GB)
 	@$(BIN)/python -m scenarios.load.tenants $(if $(TENANTS),--tenants $(TENANTS))

@@ -46,7 +46,7 @@ def content_words(text: str) -> list[str]:
     return [word for word in found if word not in _COMMON]
 
 
-def _stems(text: str) -> set[str]:
+def stems(text: str) -> set[str]:
     """Content words without a plural's s."""
     return {word[:-1] if re.fullmatch(r"\w{3,}[^s]s", word) else word for word in content_words(text)}
 
@@ -58,9 +58,9 @@ def _question(ask: Ask) -> str:
 
 
 def _best(found: list[Passage], question: str) -> str:
-    wanted = _stems(question)
+    wanted = stems(question)
     candidates = [(sentence, passage.number) for passage in found for sentence in _sentences(passage.text)]
-    scored = [(len(wanted & _stems(sentence)), sentence, number) for sentence, number in candidates]
+    scored = [(len(wanted & stems(sentence)), sentence, number) for sentence, number in candidates]
     score, sentence, number = max(scored, key=lambda candidate: candidate[0], default=(0, "", ""))
     return f"{sentence} [{number}]" if score else NOT_FOUND
 

@@ -8,6 +8,7 @@ import orjson
 
 from local.simulator import tokens
 from local.simulator.asks import Answer, Ask, Finish, Role, ToolCall
+from local.simulator.judging import judged
 from local.simulator.quoting import content_words, quoted_answer
 from local.simulator.schemas import Hints, example
 from local.simulator.tool_calls import tool_calls
@@ -84,8 +85,8 @@ def _text(ask: Ask, index: int) -> str:
 
 
 def _prose(ask: Ask, question: str, index: int) -> str:
-    if (quoted := quoted_answer(ask)) is not None:
-        return quoted
+    if (said := judged(ask)) is not None or (said := quoted_answer(ask)) is not None:
+        return said
     if ask.last.role is Role.TOOL:
         return _tool_report(ask)
     if (wanted := _WORDS.fullmatch(question)) is not None:

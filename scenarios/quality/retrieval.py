@@ -1,49 +1,29 @@
 """`python -m scenarios.quality.retrieval`: how well search finds, beside its parts, plain RRF and LlamaIndex's default.
 
-Every figure is of the product's own search over a real Postgres; LlamaIndex gets the same embeddings in the same run.
-Fails when the hybrid is worse than a figure that must hold, or than the better of its parts.
+On the collections that the weights of the fusion were chosen on, and on others (`collections.py`). Every figure is of
+the product's own search over a real Postgres; LlamaIndex gets the same embeddings in the same run. Fails when the
+hybrid is worse than a figure that must hold, or than the better of its parts.
 """
 
 import asyncio
-import json
 import math
 import sys
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from functions.kit.service_tokens import OnBehalf
-from functions.knowledge.core.models import ChunkKind, Reader
+from functions.knowledge.core.models import Reader
 from functions.knowledge.core.search import Search, SearchRequest
 from functions.knowledge.core.search_ports import Passage
 from scenarios.knowledge_server import BEHALF, KnowledgeServer, Measured, knowledge_server
+from scenarios.quality.collections import DATA, Collection, others, tuned
 from scenarios.quality.embedded_model import Matrix, embed
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 _DEPTH = 100
 # What nobody would notice, and what rounding in 16 bits does.
 _SLACK = 0.001
 
 Find = Callable[[str], Awaitable[Sequence[str]]]
-
-
-@dataclass(frozen=True)
-class Collection:
-    """Documents, questions, and which documents answer them.
-
-    Attributes:
-        least: nDCG@10 and Recall@100 that the hybrid must reach: the best of BM25, dense search and plain RRF as
-            measured elsewhere.
-    """
-
-    name: str
-    ids: Sequence[str]
-    texts: Sequence[str]
-    questions: Mapping[str, str]
-    relevant: Mapping[str, Mapping[str, float]]
-    least: tuple[float, float]
-    kind: ChunkKind = "text"
 
 
 @dataclass(frozen=True)
@@ -77,22 +57,6 @@ class NoReranker:
         """Grade nothing."""
         del behalf, query
         return [0.0] * len(passages)
-
-
-def load(folder: Path, queries: str, judgements: str, least: tuple[float, float], kind: ChunkKind) -> Collection:
-    """A collection of the data folder."""
-    corpus = [json.loads(line) for line in (folder / "corpus.jsonl").read_text().splitlines()]
-    questions = [json.loads(line) for line in (folder / queries).read_text().splitlines()]
-    relevant: dict[str, dict[str, float]] = defaultdict(dict)
-    ids = [document["id"] for document in corpus]
-    known = set(ids)
-    for line in (folder / judgements).read_text().splitlines()[1:]:
-        question, document, grade = line.split("\t")
-        if float(grade) > 0 and document in known:
-            relevant[question][document] = float(grade)
-    texts = [f"{document.get('title', '')}\n{document['text']}".strip() for document in corpus]
-    asked = {question["id"]: question["text"] for question in questions if question["id"] in relevant}
-    return Collection(folder.name, ids, texts, asked, relevant, least, kind)
 
 
 async def measure(collection: Collection, find: Find) -> Quality:
@@ -173,10 +137,8 @@ async def run() -> int:
     if not DATA.exists():
         print(f"skipped: {DATA} is not there")
         return 0
-    prose = load(DATA / "retrieval" / "vaswani_npl", "queries.jsonl", "qrels.tsv", (0.489, 0.678), "text")
-    code = load(DATA / "code" / "cosqa", "queries.dev.jsonl", "qrels.dev.tsv", (0.603, 0.986), "text")
     async with knowledge_server() as server:
-        return 0 if all([await compare(server, collection) for collection in (prose, code)]) else 1
+        return 0 if all([await compare(server, collection) for collection in (*tuned(), *others())]) else 1
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from functions.knowledge.core.reasons import CannotIngest, NotNow, Reason
 _SECONDS = aiohttp.ClientTimeout(total=120, connect=10, sock_read=30)
 _REDIRECTS = 5
 _PIECE = 1 << 18
-# Half an hour in all.
-_WAITS = 6
+# Three quarters of an hour in all.
+_WAITS = 8
 _LATER = {408, 425, 429, 500, 502, 503, 504}
 
 

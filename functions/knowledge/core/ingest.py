@@ -36,7 +36,7 @@ from functions.knowledge.core.stages import Stages
 
 _STAGES = tuple(Stage)
 _MOST_ATTEMPTS = 8
-_SHORTEST_WAIT, _USUAL_WAIT, _LONGEST_WAIT = 2.0, 30.0, 3600.0
+_SHORTEST_WAIT, _USUAL_WAIT, _LONGEST_WAIT = 2.0, 10.0, 3600.0
 _LONGEST_LOOK = 300.0
 
 _logger = logging.getLogger("dcoder.ingestion")

@@ -9,7 +9,7 @@ from functions.kit.service_tokens import OnBehalf
 from functions.knowledge.core import fusion
 from functions.knowledge.core.analysis import query_terms
 from functions.knowledge.core.diversity import diversify
-from functions.knowledge.core.errors import CorpusNotFound
+from functions.knowledge.core.errors import CorpusNotFound, ModelRefused
 from functions.knowledge.core.filters import Condition
 from functions.knowledge.core.fusion import Fusion
 from functions.knowledge.core.highlights import Highlight, highlights
@@ -168,8 +168,12 @@ class Search:
                 Degradation("meaning", "no_embeddings", "the corpora have no embeddings: searched by words")
             )
         for model in sorted(filter(None, models)):
+            lengths = {index.dimensions for index in indexes if index.settings.embedding_model == model}
             try:
-                vectors[model] = await self._embedder.embed_query(behalf, model, wanted.query)
+                vector = await self._embedder.embed_query(behalf, model, wanted.query)
+                if len(vector) not in lengths:
+                    raise ModelRefused(f"its embeddings have {len(vector)} numbers now, those of the corpora {lengths}")
+                vectors[model] = vector
             except DcoderError as error:
                 if not wanted.hybrid:
                     raise
@@ -215,7 +219,7 @@ async def _found(
     """Ask both sides and fuse."""
     count = max(_LEAST_CANDIDATES, wanted.top_k)
     by_words, bm25 = await session.lexical(scope, terms if wanted.hybrid or not vectors else (), count)
-    sides = [(side, vectors[model]) for model, side in _sides(scope) if model in vectors]
+    sides = [(side, vectors[model]) for model, length, side in _sides(scope) if len(vectors.get(model, ())) == length]
     by_meaning = [await session.dense(side, vector, count) for side, vector in sides]
     ranking = _Ranking([], {})
     ranking.note("words", by_words)
@@ -255,16 +259,20 @@ async def _weighted(
     return fusion.convex(words, similar, share)
 
 
-def _sides(scope: Scope) -> list[tuple[str, Scope]]:
-    """The scope's indexes by embedding model and distance: similarities of one are comparable."""
+def _sides(scope: Scope) -> list[tuple[str, int, Scope]]:
+    """The scope's indexes by embedding model, its length and distance: similarities of one are comparable."""
     groups: dict[tuple[str, str, int], list[SearchedIndex]] = {}
     for index in scope.indexes:
         model = index.settings.embedding_model
         if model and index.dimensions:
             groups.setdefault((model, index.settings.distance, index.dimensions), []).append(index)
     return [
-        (model, Scope(tuple(own), scope.reader, scope.condition, unrestricted=scope.unrestricted, only=scope.only))
-        for (model, _, _), own in sorted(groups.items())
+        (
+            model,
+            length,
+            Scope(tuple(own), scope.reader, scope.condition, unrestricted=scope.unrestricted, only=scope.only),
+        )
+        for (model, _, length), own in sorted(groups.items())
     ]
 
 

@@ -1,4 +1,4 @@
-"""A Postgres of the folder's own, with an empty tenant's database per test."""
+"""A Postgres of the folder's own, with an empty tenant's database per test; and tenants of the platform who ask."""
 
 import asyncio
 import secrets
@@ -12,8 +12,11 @@ from functions.kit.database import Databases
 from stateful.postgres.cluster import Cluster
 from stateful.postgres.histories import load_histories
 from stateful.postgres.migrate import Migration, Options
+from tests.integration.conftest import NewTenant
+from tests.integration.knowledge.conftest import Library as Tenants
 from tests.integration.knowledge_search.library import Library, MemoryLibrary, PostgresLibrary
 from tests.integration.platform.postgres import Postgres, postgres_server
+from tests.platform import Api, Platform
 
 
 @pytest.fixture(scope="package")
@@ -47,3 +50,16 @@ def library(request: pytest.FixtureRequest) -> Library:
         return MemoryLibrary()
     found: Library = request.getfixturevalue("postgres_library")
     return found
+
+
+@pytest_asyncio.fixture
+async def asking(api: Api, new_tenant: NewTenant, platform: Platform) -> Tenants:
+    """A tenant of the platform with models by default."""
+    tenant = await new_tenant()
+    provider = {
+        "name": "openai", "kind": "openai", "apiKey": tenant.provider_key, "baseUrl": f"{platform.simulator}/openai/v1",
+        "embeddingModel": "text-embedding-3-small", "defaultModel": "gpt-4o-mini",
+    }  # fmt: skip
+    stored = await api.as_(tenant.key).call("PUT", f"/v1/tenants/{tenant.id}/providers", {"providers": [provider]})
+    assert stored.status == 200, stored.body
+    return Tenants(api.as_(tenant.key), tenant)

@@ -1,46 +1,31 @@
 """POST /v1/search, POST /v1/answers and doc-chat through the edge, over documents that were ingested."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
 import pytest
-import pytest_asyncio
 
 from tests.integration.conftest import NewTenant
-from tests.integration.knowledge.conftest import Library
-from tests.platform import Api, Platform
+from tests.integration.knowledge.conftest import MODEL, Library
+from tests.platform import Api
 
 pytestmark = pytest.mark.integration
 
-MODEL = "openai/text-embedding-3-small"
 TOWER = "The Eiffel Tower is 330 metres tall. It was finished in 1889 for the World's Fair in Paris."
 DOGS = "Dogs are loyal animals. They were domesticated some 15,000 years ago."
 
 
-@pytest_asyncio.fixture
-async def library(api: Api, new_tenant: NewTenant, platform: Platform) -> AsyncIterator[Library]:
-    tenant = await new_tenant()
-    provider = {
-        "name": "openai", "kind": "openai", "apiKey": tenant.provider_key, "baseUrl": f"{platform.simulator}/openai/v1",
-        "embeddingModel": "text-embedding-3-small", "defaultModel": "gpt-4o-mini",
-    }  # fmt: skip
-    stored = await api.as_(tenant.key).call("PUT", f"/v1/tenants/{tenant.id}/providers", {"providers": [provider]})
-    assert stored.status == 200, stored.body
-    yield Library(api.as_(tenant.key), tenant)
-
-
 @pytest.mark.timeout(300)
-async def test_search_and_answers_over_what_was_ingested(library: Library, api: Api, new_tenant: NewTenant) -> None:
+async def test_search_and_answers_over_what_was_ingested(asking: Library, api: Api, new_tenant: NewTenant) -> None:
     """One story, because ingestion takes its time: find, filter, explain, go on without embeddings, answer, stream."""
-    corpus = await library.corpus(settings={"embeddingModel": MODEL})
-    tower = await library.add(corpus, "tower.txt", TOWER, metadata={"team": "red", "year": 2020})
-    closed = await library.group("Closed")
-    dogs = await library.add(corpus, "dogs.txt", DOGS, metadata={"team": "blue", "year": 2024}, groups=[closed])
+    corpus = await asking.corpus(settings={"embeddingModel": MODEL})
+    tower = await asking.add(corpus, "tower.txt", TOWER, metadata={"team": "red", "year": 2020})
+    closed = await asking.group("Closed")
+    dogs = await asking.add(corpus, "dogs.txt", DOGS, metadata={"team": "blue", "year": 2024}, groups=[closed])
     for document in (tower, dogs):
-        assert (await library.settled(document))["status"] == "indexed"
+        assert (await asking.settled(document))["status"] == "indexed"
 
-    found = await library("POST", "/v1/search", {"query": "how tall is the tower", "explain": True})
+    found = await asking("POST", "/v1/search", {"query": "how tall is the tower", "explain": True})
     assert found.status == 200
     best = found.body["hits"][0]
     assert (best["documentName"], best["text"]) == ("tower.txt", TOWER)
@@ -49,7 +34,7 @@ async def test_search_and_answers_over_what_was_ingested(library: Library, api: 
     assert found.body["degraded"] == []
 
     async def names(**body: object) -> list[str]:
-        answer = await library("POST", "/v1/search", body)
+        answer = await asking("POST", "/v1/search", body)
         assert answer.status == 200, answer.body
         return [hit["documentName"] for hit in answer.body["hits"]]
 
@@ -70,22 +55,22 @@ async def test_search_and_answers_over_what_was_ingested(library: Library, api: 
         assert kept.status in {200, 404}, kept.body
         assert TOWER not in str(kept.body)
         assert not kept.body.get("citations")
-    member = await library("POST", f"/v1/tenants/{library.tenant.id}/api-keys", {"name": "member", "role": "user"})
+    member = await asking("POST", f"/v1/tenants/{asking.tenant.id}/api-keys", {"name": "member", "role": "user"})
     assert member.status == 201, member.body
-    reader = library.as_(member.body["secret"])
+    reader = asking.as_(member.body["secret"])
     seen = await reader("POST", "/v1/search", {"query": "loyal dogs"})
     assert [hit["documentName"] for hit in seen.body["hits"]] == ["tower.txt"]
 
-    answered = await library("POST", "/v1/answers", {"question": "How tall is the Eiffel Tower?"})
+    answered = await asking("POST", "/v1/answers", {"question": "How tall is the Eiffel Tower?"})
     assert answered.status == 200, answered.body
     assert "330 metres" in answered.body["answer"]
     assert answered.body["grounded"]
     assert [claim["verdict"] for claim in answered.body["claims"]] == ["supported"]
     assert [c["documentName"] for c in answered.body["citations"] if c["cited"]] == ["tower.txt"]
-    abstained = await library("POST", "/v1/answers", {"question": "Which acid dissolves tungsten?"})
+    abstained = await asking("POST", "/v1/answers", {"question": "Which acid dissolves tungsten?"})
     assert (abstained.body["abstained"], abstained.body["grounded"]) == (True, False)
 
-    client = openai.AsyncOpenAI(base_url=f"{api.base}/knowledge/v1", api_key=library.tenant.key)
+    client = openai.AsyncOpenAI(base_url=f"{api.base}/knowledge/v1", api_key=asking.tenant.key)
     assert [model.id async for model in client.models.list()] == ["doc-chat"]
     asked: Any = [{"role": "user", "content": "How tall is the Eiffel Tower?"}]
     whole: Any = await client.chat.completions.create(model="doc-chat", messages=asked)
@@ -100,13 +85,13 @@ async def test_search_and_answers_over_what_was_ingested(library: Library, api: 
     assert [a["url_citation"]["title"] for delta in deltas for a in delta.get("annotations") or ()] == ["tower.txt"]
     await client.close()
 
-    await library("PUT", f"/v1/tenants/{library.tenant.id}/providers", {"providers": [
+    await asking("PUT", f"/v1/tenants/{asking.tenant.id}/providers", {"providers": [
         {"name": "openai", "kind": "openai", "apiKey": "sk-x", "baseUrl": "http://127.0.0.1:1/v1"}]})  # fmt: skip
-    lexical = await library("POST", "/v1/search", {"query": "tallest tower nobody asked for"})
+    lexical = await asking("POST", "/v1/search", {"query": "tallest tower nobody asked for"})
     assert lexical.status == 200, lexical.body
     assert [left["stage"] for left in lexical.body["degraded"]] == ["meaning"]
     assert lexical.body["hits"][0]["documentName"] == "tower.txt"
-    refused = await library("POST", "/v1/search", {"query": "tall tower", "hybrid": False})
+    refused = await asking("POST", "/v1/search", {"query": "tall tower", "hybrid": False})
     assert refused.status in {422, 503}
 
 

@@ -1,0 +1,49 @@
+"""What ingestion needs goes away while it works: documents wait and say for what, and nothing is lost."""
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from scenarios.load import documents as files
+from tests.integration.knowledge.conftest import MODEL, PATIENCE, Library
+from tests.platform import Api, Platform, eventually
+
+pytestmark = pytest.mark.integration
+
+
+async def begun(library: Library, count: int, **settings: str) -> dict[str, Any]:
+    """A job of many documents, of which some are done and most are not."""
+    corpus = await library.corpus(settings=settings)
+    given = [{"name": f"{number}.txt", "content": f"Note {number}. {files.SENTENCE}"} for number in range(count)]
+    job = await library.made("/v1/ingestion-jobs", {"corpusId": corpus["id"], "documents": given})
+
+    async def some() -> bool:
+        return bool((await library.get(f"/v1/ingestion-jobs/{job['id']}"))["counts"].get("indexed"))
+
+    assert await eventually(some, PATIENCE)
+    return job
+
+
+async def test_documents_wait_for_an_object_store_that_was_killed(library: Library, platform: Platform) -> None:
+    job = await begun(library, 60)
+    os.kill(platform.pid("s3"), signal.SIGKILL)
+    over = await library.job_over(job["id"])
+    assert over["counts"] == {"indexed": 60}
+
+
+async def test_documents_wait_while_their_tenant_is_suspended(library: Library, operator: Api) -> None:
+    job = await begun(library, 60, embeddingModel=MODEL)
+    path = f"/v1/tenants/{library.tenant.id}"
+    assert (await operator.call("PATCH", path, {"status": "suspended"})).status == 200
+
+    async def waits() -> bool:
+        job_path = f"/v1/ingestion-jobs/{job['id']}/documents?status=waiting&limit=1"
+        reply = await operator.call("GET", job_path, None, x_tenant_id=library.tenant.id)
+        return any("tenant_suspended" in item["detail"] for item in reply.body["items"])
+
+    assert await eventually(waits, PATIENCE)
+    assert (await library("GET", f"/v1/ingestion-jobs/{job['id']}")).code == "tenant_suspended"
+    assert (await operator.call("PATCH", path, {"status": "active"})).status == 200
+    assert (await library.job_over(job["id"]))["counts"] == {"indexed": 60}
