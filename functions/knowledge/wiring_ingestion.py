@@ -26,6 +26,8 @@ from functions.knowledge.core.models import Space
 from functions.knowledge.core.stages import Stages
 from functions.knowledge.core.turns import IngestInTurns, TurnsPolicy
 
+_NICE = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Ingestion:
@@ -51,6 +53,8 @@ class Ingestion:
 async def ingestion(runtime: Runtime) -> AsyncIterator[Ingestion]:
     """Wire it; the parsers end with the block."""
     settings = runtime.settings
+    # Below searches on the same machine, as its parsers are; the process has nothing else to do.
+    os.setpriority(os.PRIO_PROCESS, 0, max(_NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     egress = EgressPolicy.of(settings.egress_allow)
     limits = ParseLimits(
         seconds=settings.ingestion_parse_seconds,

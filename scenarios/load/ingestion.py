@@ -31,6 +31,7 @@ console = Console(soft_wrap=True)
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "documents"
 MODEL = "openai/text-embedding-3-small"
 _AT_ONCE = 8
+_PARTS = ("many", "large", "awkward")
 # The embedded embedding model makes a handful of passages a second, and the documents for measuring have seven hundred.
 _PATIENCE = 900.0
 # A text of 1,200 pages, and room for a parser's own.
@@ -135,28 +136,36 @@ class Librarian:
         return found
 
 
-async def measure(status: dict[str, Any], mixed: Given) -> float:
+async def measure(status: dict[str, Any], mixed: Given, parts: set[str]) -> float:
     """Everything that is asked of the platform; returns documents a second."""
     pid = int(status["components"]["ingestion"]["pid"])
     simulator = status["components"]["simulator"]["address"]
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as http:
         operator = Librarian(http, status["edge"], status["token"])
-        guest, crowd = await operator.tenant(simulator), await operator.tenant(simulator)
-        await guest.ingest([(f"{number}.txt", documents.text(number + 3)) for number in range(50)], pid)
-        alone = await guest.indexed_after(documents.text(100))
-        idle, _ = await beside(guest, asyncio.sleep(10))
-        among = asyncio.create_task(later(guest.indexed_after(documents.text(101))))
-        busy, outcome = await beside(guest, crowd.ingest(mixed, pid))
-        rate = float(len(mixed) / outcome.seconds)
-        console.print(f"platform: {len(mixed)} documents in {outcome.seconds:.1f} s, {rate:.1f}/s, {outcome.counts}")
-        console.print(f"  failures by reason: {outcome.reasons}; ingestion took up to {outcome.megabytes:.0f} MB")
-        console.print(f"  another tenant's searches meanwhile: {shown(busy)}; before: {shown(idle)}")
-        console.print(f"  another tenant's one document among them: {await among:.1f} s; by itself: {alone:.1f} s")
-        if not outcome.is_whole(len(mixed)):
-            raise ScenarioError("a document did not end, or failed without a reason")
-        await measure_large(operator, simulator, pid)
-        await measure_shared(operator, simulator, pid)
+        rate = await measure_many(operator, simulator, pid, mixed) if "many" in parts else 0.0
+        if "large" in parts:
+            await measure_large(operator, simulator, pid)
+        if "awkward" in parts:
+            await measure_awkward(operator, simulator, pid)
         return rate
+
+
+async def measure_many(operator: Librarian, simulator: str, pid: int, mixed: Given) -> float:
+    """A thousand documents, and what another tenant notices of them; returns documents a second."""
+    guest, crowd = await operator.tenant(simulator), await operator.tenant(simulator)
+    await guest.ingest([(f"{number}.txt", documents.text(number + 3)) for number in range(50)], pid)
+    alone = await guest.indexed_after(documents.text(100))
+    idle, _ = await beside(guest, asyncio.sleep(10))
+    among = asyncio.create_task(later(guest.indexed_after(documents.text(101))))
+    busy, outcome = await beside(guest, crowd.ingest(mixed, pid))
+    rate = float(len(mixed) / outcome.seconds)
+    console.print(f"platform: {len(mixed)} documents in {outcome.seconds:.1f} s, {rate:.1f}/s, {outcome.counts}")
+    console.print(f"  failures by reason: {outcome.reasons}; ingestion took up to {outcome.megabytes:.0f} MB")
+    console.print(f"  another tenant's searches meanwhile: {shown(busy)}; before: {shown(idle)}")
+    console.print(f"  another tenant's one document among them: {await among:.1f} s; by itself: {alone:.1f} s")
+    if not outcome.is_whole(len(mixed)):
+        raise ScenarioError("a document did not end, or failed without a reason")
+    return rate
 
 
 async def measure_large(operator: Librarian, simulator: str, pid: int) -> None:
@@ -169,7 +178,7 @@ async def measure_large(operator: Librarian, simulator: str, pid: int) -> None:
             raise ScenarioError(f"{name} is not indexed within {_MOST_MEGABYTES} MB")
 
 
-async def measure_shared(operator: Librarian, simulator: str, pid: int) -> None:
+async def measure_awkward(operator: Librarian, simulator: str, pid: int) -> None:
     """Awkward documents that others have collected, embedded as well."""
     if not SHARED.is_dir():
         console.print("the documents for measuring are not here")
@@ -223,11 +232,14 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=int, default=1000)
+    parser.add_argument("--only", action="append", choices=_PARTS, help="may be repeated; all of them by default")
     options = parser.parse_args()
+    parts = set(options.only or _PARTS)
     mixed = documents.mixed(options.documents)
     with own_platform() as status:
-        rate = asyncio.run(measure(status, mixed))
-    compare(mixed, rate)
+        rate = asyncio.run(measure(status, mixed, parts))
+    if "many" in parts:
+        compare(mixed, rate)
     return 0
 
 
