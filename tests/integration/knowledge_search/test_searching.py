@@ -45,7 +45,7 @@ class CrossEncoder:
         self.status = 200
         self.asked: list[dict[str, object]] = []
 
-    async def __call__(self, request: web.Request) -> web.Response:
+    async def rerank(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.asked.append(body)
         if self.status != 200:
@@ -78,7 +78,7 @@ async def test_a_model_whose_embeddings_have_another_length_is_left_out(stocked:
 async def cross_encoder() -> AsyncIterator[tuple[CrossEncoder, HttpReranker]]:
     serving = CrossEncoder()
     application = web.Application()
-    application.router.add_post("/rerank", serving)
+    application.router.add_post("/rerank", serving.rerank)
     server = TestServer(application)
     await server.start_server()
     async with aiohttp.ClientSession() as http:
