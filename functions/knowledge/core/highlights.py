@@ -1,7 +1,8 @@
 """The parts of a passage that have the query's words."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import regex
 
@@ -10,6 +11,7 @@ from functions.knowledge.core.analysis import terms
 _WORD = regex.compile(r"[\p{L}\p{N}\p{M}_]+")
 _LONGEST = 300
 _AROUND = 80
+_USUAL_LENGTH = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,20 @@ def highlights(text: str, wanted: Collection[str], language: str, most: int = 3)
 def _hits(text: str, wanted: frozenset[str], language: str) -> list[tuple[int, int, str]]:
     hits = []
     for word in _WORD.finditer(text):
-        match = wanted.intersection(terms(word[0], language))
+        match = wanted.intersection(_terms(word[0], language))
         if match:
             hits.append((word.start(), word.end(), min(match)))
     return hits
+
+
+def _terms(word: str, language: str) -> Iterable[str]:
+    return _usual(word, language) if len(word) <= _USUAL_LENGTH else terms(word, language)
+
+
+@lru_cache(maxsize=20_000)
+def _usual(word: str, language: str) -> tuple[str, ...]:
+    """The terms of a word: passages say the same words again and again, and stemming each took a third of a search."""
+    return tuple(terms(word, language))
 
 
 def _cut(text: str, window: list[tuple[int, int, str]]) -> Highlight:

@@ -104,7 +104,7 @@ async def test_doc_chat_shows_nobody_elses_passages(
     stocked: Library, api: Api, new_tenant: NewTenant, stream: bool
 ) -> None:
     corpus = (await stocked.get("/v1/corpora"))["items"][0]["id"]
-    question = chat("Are dogs loyal animals?", stream=stream)
+    question = chat("Are dogs loyal?", stream=stream)
     outsider = api.as_((await new_tenant()).key)
     named = {**question, "model": "doc-chat/openai/gpt-4o-mini", "knowledge": {"corpusIds": [corpus]}}
     assert (await outsider.call("POST", CHAT, named)).code == "corpus_not_found"
@@ -112,8 +112,8 @@ async def test_doc_chat_shows_nobody_elses_passages(
     member = stocked.as_(await stocked.key(role="user"))
     for told in (await outsider.call("POST", CHAT, elsewhere), await member("POST", CHAT, question)):
         assert told.status == 200, told.body
-        assert "loyal" not in str(told.body)
+        assert "domesticated" not in str(told.body)
         assert "dogs.txt" not in str(told.body)
     group = (await stocked.get(f"/v1/tenants/{stocked.tenant.id}/groups"))["items"][0]["id"]
     keeper = stocked.as_(await stocked.key(role="user", groupId=group))
-    assert "loyal" in str((await keeper("POST", CHAT, question)).body)
+    assert "domesticated" in str((await keeper("POST", CHAT, question)).body)
