@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from functions.knowledge.core.models import ChunkKind
 
@@ -134,5 +135,5 @@ def _functions(path: Path) -> Iterator[tuple[str, str, str]]:
             yield node.name, purpose, "\n".join(kept)[:1200]
 
 
-def _lines(path: Path) -> Iterable[dict[str, object]]:
+def _lines(path: Path) -> Iterable[dict[str, Any]]:
     return (json.loads(line) for line in path.read_text().splitlines())
