@@ -1,6 +1,6 @@
 """What can go wrong with flags, as the caller is told."""
 
-from functions.kit.errors import Conflict, DependencyUnavailable, InvalidRequest, NotFound, Unprocessable
+from functions.kit.errors import Conflict, DcoderError, DependencyUnavailable, InvalidRequest, NotFound, Unprocessable
 
 
 class FlagNotFound(NotFound):
@@ -39,7 +39,8 @@ class WebhookAddressRefused(InvalidRequest):
     code = "webhook_address_refused"
 
 
-class WebhookUndelivered(DependencyUnavailable):
+class WebhookUndelivered(DcoderError):
     """The receiver of a webhook did not take it."""
 
     code = "webhook_undelivered"
+    status = 502

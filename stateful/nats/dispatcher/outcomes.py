@@ -59,6 +59,8 @@ class Unreachable:
 Outcome = Handled | Refused | Failed | Unavailable | Unreachable
 # An outage may last for hours: what waits for its end is to come soon after it.
 _UNAVAILABLE_CAP_SECONDS = 30.0
+# What functions say who do not know better; a longer time is one at which there is something to do.
+_SOON_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,9 @@ def decide(
         case Unavailable(reason, retry_after):
             if age >= settings.unreachable_seconds:
                 return DeadLetter(503, f"unavailable for {int(age)} s: {reason}")
-            return Retry(_backoff(waits, retry_after, settings, _UNAVAILABLE_CAP_SECONDS))
+            if retry_after is not None and retry_after > _SOON_SECONDS:
+                return Retry(min(retry_after, settings.retry_cap_seconds) * random.uniform(1.0, 1.1))  # noqa: S311
+            return Retry(_backoff(waits, None, settings, _UNAVAILABLE_CAP_SECONDS))
         case Unreachable(reason):
             if age >= settings.unreachable_seconds:
                 return DeadLetter(0, f"unreachable for {int(age)} s: {reason}")
