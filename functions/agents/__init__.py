@@ -1,0 +1,1 @@
+"""Agents: graphs of steps that ask models and call tools, run durably."""

@@ -1,0 +1,1 @@
+"""What the context's ports are made of."""
