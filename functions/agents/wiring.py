@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from functions.agents.core.calculator_box import CalculatorBox
 from functions.agents.core.toolbox import ToolBox
+from functions.agents.wiring_tools import agent_tools
 from functions.kit.runtime import Runtime
 
 
@@ -19,5 +19,5 @@ class Agents:
 @asynccontextmanager
 async def agents(runtime: Runtime) -> AsyncIterator[Agents]:
     """Wire the context; its connections end with the block."""
-    del runtime
-    yield Agents(toolbox=CalculatorBox())
+    async with agent_tools(runtime) as tools:
+        yield Agents(toolbox=tools.toolbox)

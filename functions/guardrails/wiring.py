@@ -34,7 +34,7 @@ from functions.kit.offload import Offload
 from functions.kit.runtime import Runtime
 from functions.kit.secrets import Place
 from functions.kit.settings import Settings
-from functions.kit.subjects import LlmCall
+from functions.kit.subjects import LlmCall, LlmCompleted, ToolCompleted
 
 UNEXAMINED = Counter(
     "dcoder_guardrail_unexamined_total", "Calls that a detector did not examine, by detector or reason.", ["why"]
@@ -48,6 +48,7 @@ class Guardrails:
     """The context's use cases."""
 
     examine_calls: ExamineCalls
+    examine_tool_calls: ExamineCalls
     store_findings: StoreFindings
     list_findings: ListFindings
     get: GetGuardrails
@@ -64,8 +65,11 @@ async def guardrails(runtime: Runtime) -> AsyncIterator[Guardrails]:
     async def exists(tenant_id: str) -> bool:
         return _is_uuid(tenant_id) and await runtime.tenants.find(tenant_id) is not None
 
-    async def open_sealed(call: LlmCall, sealed: bytes) -> bytes:
-        return await runtime.secrets.decrypt(Place(call.tenant_id, "llm.completed", call.usage_id, "content"), sealed)
+    def examining(subject: str) -> ExamineCalls:
+        async def open_sealed(call: LlmCall, sealed: bytes) -> bytes:
+            return await runtime.secrets.decrypt(Place(call.tenant_id, subject, call.usage_id, "content"), sealed)
+
+        return ExamineCalls(stored, open_sealed, detection_for, lambda why: UNEXAMINED.labels(why).inc())
 
     def detection_for(tenant_id: str, wanted: GuardrailSettings) -> Detection:
         return Detection(_detectors(runtime, process, tenant_id, wanted), DetectOnly(), _limits(settings, wanted))
@@ -75,7 +79,8 @@ async def guardrails(runtime: Runtime) -> AsyncIterator[Guardrails]:
     )
     try:
         yield Guardrails(
-            ExamineCalls(stored, open_sealed, detection_for, lambda why: UNEXAMINED.labels(why).inc()),
+            examining(LlmCompleted.subject),
+            examining(ToolCompleted.subject),
             StoreFindings(findings, alerts),
             ListFindings(findings, exists),
             GetGuardrails(stored, exists),

@@ -11,7 +11,6 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from functions.integrations.adapters.mcp_protocol import mcp_manager
 from functions.integrations.adapters.postgres_mcp_servers import PostgresMcpServers
-from functions.integrations.adapters.schema_check import problems
 from functions.integrations.adapters.upstream_http import HttpEgress, HttpUpstream
 from functions.integrations.adapters.vault import EnvelopeVault
 from functions.integrations.core.call_tool import CallTool
@@ -21,6 +20,7 @@ from functions.integrations.core.openapi_tools import OpenApiDocument
 from functions.kit.clock import utc_now
 from functions.kit.egress import EgressPolicy
 from functions.kit.identifiers import new_id
+from functions.kit.json_schemas import problems
 from functions.kit.runtime import Runtime
 from functions.kit.tenancy import TenantDirectory
 

@@ -377,6 +377,35 @@ class DocumentDeleted(EventData):
     versions: list[str] = Field(description="Ids of the versions that the document had.")
 
 
+class ToolCompleted(EventData):
+    """An agent has called a tool, which did what it was asked or did not; what it said is examined by guardrails."""
+
+    subject: ClassVar[str] = "tool.completed"
+    tenant_id: str
+    usage_id: str = Field(description="UUID of the call, the same however often it is tried.")
+    execution_id: str
+    tool: str
+    at: datetime = Field(description="When the call began.")
+    duration_ms: int = Field(ge=0)
+    error_code: str | None = Field(None, description="What went wrong, by its code; null where nothing did.")
+    truncated: bool = False
+    user_id: str | None = None
+    api_key_id: str | None = None
+    content: str | None = Field(
+        None, description="Base64 of what it said, sealed with the tenant's data key; null where nothing is examined."
+    )
+
+
+class ToolChanged(EventData):
+    """An MCP server offers tools that are new or other than those an admin has accepted: they are held back."""
+
+    subject: ClassVar[str] = "tool.changed"
+    tenant_id: str
+    server: str
+    new: list[str] = Field(description="Names of those never seen before.")
+    changed: list[str] = Field(description="Names of those whose description or schema is another than accepted.")
+
+
 def all_subjects() -> Iterator[type[EventData]]:
     """Every event of the platform, by subject."""
     yield from sorted(EventData.__subclasses__(), key=lambda kind: kind.subject)

@@ -1,6 +1,6 @@
 """What can go wrong with guardrails."""
 
-from functions.kit.errors import InvalidRequest, NotFound, Unprocessable
+from functions.kit.errors import NotFound, Unprocessable
 
 
 class DetectorUnavailable(Exception):
@@ -21,9 +21,3 @@ class DetectorNotOffered(Unprocessable):
     """The platform's operator has not set this detector up."""
 
     code = "guardrail_detector_not_offered"
-
-
-class UnreadableEvent(InvalidRequest):
-    """An event breaks its schema; trying again does not help."""
-
-    code = "unreadable_event"

@@ -1,1 +1,1 @@
-"""On llm.completed: examine what was said."""
+"""On llm.completed and tool.completed: examine what was said."""

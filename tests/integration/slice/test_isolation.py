@@ -36,6 +36,7 @@ MODELS: dict[str, dict[str, Any] | None] = {
 OF_MODELS = [route for route in ROUTES if route.path.removeprefix("/llm/{provider}/{model:path}") in MODELS]
 # Routes whose isolation needs more than one request to show, and where it is shown.
 ELSEWHERE = {
+    "/v1/agents": "agents",
     "/v1/audit": "audit",
     "/v1/cache": "gateway_cache",
     "/v1/mcp": "integrations",

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.integrations.adapters.schema_check import problems
 from functions.integrations.core.call_tool import request_of
 from functions.integrations.core.errors import OpenApiRefused, ToolFailed
 from functions.integrations.core.mcp_servers import tools_of
 from functions.integrations.core.models import McpServer, Tool, UpstreamAuth
 from functions.integrations.core.openapi_tools import OpenApiDocument
 from functions.kit.clock import utc_now
+from functions.kit.json_schemas import problems
 
 
 def document(path: str = "/pets/{petId}", method: str = "get", **operation: Any) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""GET and PUT /v1/agents/tools."""

@@ -1,0 +1,1 @@
+"""A tenant's agents, in its database."""
