@@ -7,7 +7,7 @@ import orjson
 from fastapi import Request, Response
 
 from functions.gateway.calls import caller_of
-from functions.gateway.core.call import Call
+from functions.gateway.core.call import Call, StreamedAnswer
 from functions.gateway.core.dialects import Dialect
 from functions.gateway.core.models import CacheControl, Json
 from functions.gateway.wiring import Gateway
@@ -16,6 +16,8 @@ from functions.kit.failures import as_dcoder_error
 from functions.kit.idempotency import HEADER
 from functions.kit.principal import Principal
 from functions.kit.sse import EventStream
+
+_COST = "x-dcoder-cost-micro-usd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,11 @@ async def complete(
     caller = await caller_of(request, principal)
     if not body.get("stream"):
         answer = await use.completions.complete(caller, body, control, dialect)
-        return json_response(answer.body, headers_of(answer.call))
+        return json_response(answer.body, headers_of(answer.call) | _cost_of(answer.call))
     if HEADER in request.headers:
         raise InvalidRequest("Idempotency-Key cannot be used with stream: a stream is not replayed")
     streamed = await use.completions.stream(caller, body, control, dialect)
-    return EventStream(_frames(streamed.chunks, framing), headers=headers_of(streamed.call), on_close=streamed.close)
+    return EventStream(_frames(streamed, framing), headers=headers_of(streamed.call), on_close=streamed.close)
 
 
 def json_response(body: Json, headers: Mapping[str, str]) -> Response:
@@ -89,15 +91,21 @@ def headers_of(call: Call) -> dict[str, str]:
     return headers
 
 
-async def _frames(events: AsyncIterator[Json], framing: Framing) -> AsyncIterator[bytes]:
+def _cost_of(call: Call) -> dict[str, str]:
+    return {_COST: str(call.booking.cost_micro_usd)}
+
+
+async def _frames(streamed: StreamedAnswer, framing: Framing) -> AsyncIterator[bytes]:
     told = 0
     try:
-        async for event in events:
+        async for event in streamed.chunks:
             yield framing.frame(event)
             told += 1
     except DcoderError as error:
         # The status is long sent: the error is the stream's last word, and what ends a whole one is withheld.
         yield framing.frame(framing.failure(as_dcoder_error(error), told))
         return
+    # A comment, as what the call cost is known too late for a header; clients that read events pass over it.
+    yield f": {_COST}={streamed.call.booking.cost_micro_usd}\n\n".encode()
     if framing.last:
         yield framing.last

@@ -189,6 +189,17 @@ class Settings(BaseSettings):
         30.0, gt=0, description="Another process goes on with a document when its own was silent for so long."
     )
 
+    temporal_address: str = Field("127.0.0.1:7233", description="Temporal's frontend, `host:port`.")
+    temporal_namespace: str = Field("dcoder", description="Temporal namespace of the platform's workflows.")
+    temporal_tls: bool = Field(False, description="Whether Temporal is reached by TLS.")
+    temporal_api_key: SecretStr | None = Field(None, description="API key for Temporal, where it asks for one.")
+    temporal_timeout_seconds: float = Field(5.0, gt=0, description="Longest call of Temporal.")
+    temporal_build_id: str = Field("", description="Version of the worker; empty takes the program's.")
+    agents_heartbeat_seconds: float = Field(
+        15.0, ge=1, description="A step of an agent that was silent for so long is tried again by another worker."
+    )
+    agents_concurrency: int = Field(50, ge=1, le=1000, description="Steps of agents that a worker works on at once.")
+
     otlp_endpoint: str = Field("", description="OTLP/HTTP endpoint of the collector; empty sends no traces.")
     langfuse_url: str = Field("", description="Address of Langfuse, told of every LLM call; empty tells nobody.")
     langfuse_public_key: str = Field("", description="Public key (`pk-lf-…`) of the project in Langfuse.")

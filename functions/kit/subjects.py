@@ -406,6 +406,64 @@ class ToolChanged(EventData):
     changed: list[str] = Field(description="Names of those whose description or schema is another than accepted.")
 
 
+class AgentMetrics(ApiModel):
+    """What an execution has used, all its runs together."""
+
+    steps: int = Field(ge=0)
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+    micro_usd: int = Field(ge=0, description="Spent on models, in millionths of a US dollar.")
+    llm_calls: int = Field(ge=0)
+    tool_calls: int = Field(ge=0)
+
+
+class AgentRequested(EventData):
+    """Somebody wants a graph executed, or an execution that failed run again."""
+
+    subject: ClassVar[str] = "agent.requested"
+    tenant_id: str
+    execution_id: str
+    graph_id: str
+    run: int = Field(ge=1, description="Counts from 1; each retry is one more.")
+
+
+class AgentStarted(EventData):
+    """A run of an execution is being worked on."""
+
+    subject: ClassVar[str] = "agent.started"
+    tenant_id: str
+    execution_id: str
+    graph_id: str
+    run: int = Field(ge=1)
+    started_at: datetime
+
+
+class AgentCompleted(EventData):
+    """An execution has come to its end."""
+
+    subject: ClassVar[str] = "agent.completed"
+    tenant_id: str
+    execution_id: str
+    graph_id: str
+    run: int = Field(ge=1)
+    metrics: AgentMetrics
+    duration_ms: int = Field(ge=0, description="Since the run started, waiting for people included.")
+
+
+class AgentFailed(EventData):
+    """A run of an execution has failed, or was cancelled."""
+
+    subject: ClassVar[str] = "agent.failed"
+    tenant_id: str
+    execution_id: str
+    graph_id: str
+    run: int = Field(ge=1)
+    metrics: AgentMetrics
+    duration_ms: int = Field(ge=0, description="Since the run started, waiting for people included.")
+    code: str = Field(description="Stable code of what went wrong; `cancelled` where somebody ended it.")
+    reason: str
+
+
 def all_subjects() -> Iterator[type[EventData]]:
     """Every event of the platform, by subject."""
     yield from sorted(EventData.__subclasses__(), key=lambda kind: kind.subject)

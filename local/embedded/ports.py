@@ -33,6 +33,9 @@ STANDARD: Mapping[str, int] = {
     "events": 8103,
     "dispatcher": 8104,
     "ingestion": 8105,
+    "temporal": 7233,
+    "temporal-http": 7243,
+    "agents-worker": 8083,
 }
 _LOCALHOST = "127.0.0.1"
 _STEP = 10

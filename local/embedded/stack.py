@@ -17,6 +17,7 @@ from local.embedded.components.objects import is_usable, objects
 from local.embedded.components.platform import HOSTS, Program
 from local.embedded.components.postgres import PROVISIONER, SUPERUSER, PostgresPlace, postgres
 from local.embedded.components.redis import redis
+from local.embedded.components.temporal import NAMESPACE, temporal
 from local.embedded.credentials import Credentials
 from local.embedded.external import external, keep_external, with_role
 from local.embedded.ports import Ports
@@ -70,6 +71,8 @@ class Stack:
             program.buckets(),
             *(program.host(group, ports[group]) for group in HOSTS),
             program.dispatcher(ports["dispatcher"]),
+            temporal(root / "temporal", port=ports["temporal"], http=ports["temporal-http"], environment=base),
+            program.worker(ports["agents-worker"]),
             edge(root / "edge", ports=ports, environment=base),
         )
 
@@ -159,6 +162,8 @@ class Stack:
             "DCODER_EGRESS_ALLOW": ",".join(entry.strip() for entry in allowed if entry.strip()),
             "DCODER_FUNCTION_URL": f"http://{ports.address('events')}/fn/{{name}}",
             "DCODER_FUNCTION_URLS": json.dumps({"ingestion": f"http://{ports.address('ingestion')}/fn/{{name}}"}),
+            "DCODER_TEMPORAL_ADDRESS": ports.address("temporal"),
+            "DCODER_TEMPORAL_NAMESPACE": NAMESPACE,
             "DCODER_EDGE_DIR": str(root / "edge"),
             "DCODER_SPOOL_DIR": str(root / "spool"),
         }

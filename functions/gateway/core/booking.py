@@ -28,6 +28,7 @@ class Booking:
         queued_seconds: waited for what other calls hold of a limit.
         is_counted: it is in the books, or on its way there.
         shortened_by: tokens that compression took from the prompt.
+        cost_micro_usd: what it has cost, once it is counted.
     """
 
     caller: Caller
@@ -43,6 +44,7 @@ class Booking:
     queued_seconds: float = 0.0
     shortened_by: int = 0
     is_counted: bool = False
+    cost_micro_usd: int = 0
 
     @property
     def subjects(self) -> Subjects:

@@ -83,6 +83,7 @@ class UsageBook:
             cost_micro_usd=cost,
         )
         held, booking.is_held, booking.is_counted = booking.is_held, False, True
+        booking.cost_micro_usd = cost
         content = await self._contents.sealed(booking, said.body, said.completion) if said else b""
         await self._meter.settle(record, booking.limits, held=held, content=content)
         self._observer.ended(booking, record, said)

@@ -68,6 +68,17 @@ class Program:
             "dispatcher", "stateful.nats.dispatcher", port=port, after=needs, stage=Stage.TRAFFIC, grace=_DRAIN_SECONDS
         )
 
+    def worker(self, port: int) -> Component:
+        """Works on agents' executions; a step that has begun is finished."""
+        return self.server(
+            "agents-worker",
+            "functions.agents.worker",
+            port=port,
+            after=("temporal", "redis", "migrate"),
+            stage=Stage.TRAFFIC,
+            grace=_DRAIN_SECONDS,
+        )
+
     def simulator(self, port: int) -> Component:
         """Stands in for the LLM providers."""
         return self.server("simulator", "local.simulator", port=port, after=(), stage=Stage.SIMULATION, grace=5)

@@ -1,0 +1,138 @@
+"""One worker in a process: connects as soon as Temporal is there, works until it is told to stop, then drains."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.langgraph import LangGraphPlugin
+from temporalio.service import RPCError
+from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from functions.agents.adapters import temporal_names as names
+from functions.agents.adapters.temporal_graphs import graphs
+from functions.agents.adapters.temporal_steps import Bookkeeping, GraphSteps
+from functions.agents.adapters.temporal_workflow import AgentExecution
+from functions.agents.wiring_worker import WorkerParts
+
+_RETRY_SECONDS = 1.0
+_CALL = timedelta(seconds=5)
+_logger = logging.getLogger("dcoder.agents")
+
+
+class Away(Exception):
+    """Temporal is not there, or not yet."""
+
+
+class Working:
+    """The worker's life. Nothing it needs has to be there when it starts."""
+
+    def __init__(self, parts: WorkerParts) -> None:
+        self._parts = parts
+        self._client: Client | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._keeper = asyncio.create_task(self._keep(), name="worker")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        if self._keeper:
+            await asyncio.gather(self._keeper, return_exceptions=True)
+
+    async def check(self) -> None:
+        """Whether it works.
+
+        Raises:
+            Away: Temporal is not there.
+        """
+        if self._client is None or self._keeper is None or self._keeper.done():
+            raise Away("the worker does not work")
+        await self._client.service_client.check_health(timeout=_CALL)
+
+    async def _keep(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                client = await self._parts.address.connect(self._parts.converter, lazy=False)
+                await self._work(client)
+            except (RuntimeError, RPCError, OSError, TimeoutError) as error:
+                _logger.warning("temporal is away", extra={"reason": str(error)[:200]})
+                await self._pause(_RETRY_SECONDS)
+            finally:
+                self._client = None
+
+    async def _work(self, client: Client) -> None:
+        async with make_worker(client, self._parts):
+            self._client = client
+            _logger.info("working", extra={"buildId": self._parts.build_id})
+            if await self._become_current(client):
+                await self._stopping.wait()
+            _logger.info("draining")
+
+    async def _become_current(self, client: Client) -> bool:
+        """Have new executions, and the next steps of running ones, come to this version; False when told to stop."""
+        request = SetWorkerDeploymentCurrentVersionRequest(
+            namespace=client.namespace,
+            deployment_name=names.DEPLOYMENT,
+            build_id=self._parts.build_id,
+            identity=client.identity,
+            ignore_missing_task_queues=True,
+        )
+        while not self._stopping.is_set():
+            try:
+                await client.workflow_service.set_worker_deployment_current_version(request, timeout=_CALL)
+            except RPCError as error:
+                # Until the server has seen the worker poll it knows no such version.
+                _logger.debug("not current yet", extra={"reason": str(error)})
+                await self._pause(0.1)
+            else:
+                return True
+        return False
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def make_worker(client: Client, parts: WorkerParts) -> Worker:
+    """The worker of executions.
+
+    Versions are those of the program. A running execution goes on with the newest (`AUTO_UPGRADE`): an approval may
+    take a week, for which no old worker is to be kept. Tests replay recorded histories, so that the newest can.
+    """
+    steps = GraphSteps(parts.carry_out, heartbeat=parts.heartbeat, platform_id=parts.platform_id)
+    version = WorkerDeploymentVersion(deployment_name=names.DEPLOYMENT, build_id=parts.build_id)
+    return Worker(
+        client,
+        task_queue=names.TASK_QUEUE,
+        workflows=[AgentExecution],
+        activities=Bookkeeping(parts.carry_out, parts.platform_id).activities(),
+        plugins=[LangGraphPlugin(graphs=graphs(steps, parts.heartbeat))],
+        workflow_runner=workflow_runner(),
+        max_concurrent_activities=parts.concurrency,
+        # Cancellation is told in the answer to a heartbeat, so these must not be held back for long.
+        max_heartbeat_throttle_interval=parts.heartbeat / 4,
+        default_heartbeat_throttle_interval=parts.heartbeat / 4,
+        graceful_shutdown_timeout=parts.drain / 2,
+        deployment_config=WorkerDeploymentConfig(
+            version=version,
+            use_worker_versioning=True,
+            default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+        ),
+    )
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """Temporal's sandbox; our own modules are pure, and imported once."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules("functions")
+    return SandboxedWorkflowRunner(restrictions=restrictions)
