@@ -90,6 +90,18 @@ class Settings(BaseSettings):
     )
     egress_allow: str = Field("", description="Extra `host:port` pairs that outgoing calls may reach, comma separated.")
 
+    mcp_stdio_programs: dict[str, list[str]] = Field(
+        {},
+        description="Programs of this machine that tenants' agents may use as MCP servers, as a JSON object from name "
+        "to command line; of one machine alone.",
+    )
+
+    @model_validator(mode="after")
+    def _programs_are_local(self) -> Self:
+        if self.mcp_stdio_programs and self.environment != "embedded":
+            raise ValueError("DCODER_MCP_STDIO_PROGRAMS: programs run on one machine only")
+        return self
+
     function_url: str = Field(
         "http://127.0.0.1:8103/fn/{name}", description="Where the dispatcher reaches event function `{name}`."
     )

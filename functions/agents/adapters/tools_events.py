@@ -2,6 +2,7 @@
 
 import base64
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 
 import orjson
@@ -9,13 +10,23 @@ import orjson
 from functions.agents.core.tool_models import Space
 from functions.agents.core.toolbox import ToolCall, ToolResult
 from functions.kit.clock import utc_now
+from functions.kit.database import unit_of_work
 from functions.kit.events import Event
 from functions.kit.secrets import Place, SecretBox
-from functions.kit.subjects import ToolCompleted
+from functions.kit.subjects import ToolChanged, ToolCompleted
 
 SOURCE = "/dcoder/agents"
 # Detectors take texts of this size at a time.
 _PART = 24_000
+
+
+class OutboxNotices:
+    """Port `Notices`."""
+
+    def held_back(self, space: Space, server: str, new: Sequence[str], changed: Sequence[str]) -> None:
+        """Say it if and only if the unit of work commits."""
+        data = ToolChanged(tenant_id=space.tenant_id, server=server, new=list(new), changed=list(changed))
+        unit_of_work().emit(Event.of(data, tenant_id=space.tenant_id, source=SOURCE), database=space.database)
 
 
 class ToolEvents:

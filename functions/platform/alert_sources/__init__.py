@@ -1,1 +1,1 @@
-"""On quota.threshold, guardrail.alerted and system.signal: alerts."""
+"""On quota.threshold, guardrail.alerted, tool.changed and system.signal: alerts."""

@@ -1,10 +1,10 @@
-"""On quota.threshold, guardrail.alerted and system.signal: alerts, and the end of what went away by itself."""
+"""On quota.threshold, guardrail.alerted, tool.changed, system.signal: alerts, and the end of what went by itself."""
 
 from functions.kit.event_data import read
 from functions.kit.eventing import event_function
 from functions.kit.events import Event
-from functions.kit.subjects import GuardrailAlerted, QuotaThreshold, SystemSignal
-from functions.platform.core.alert_sources import of_findings, of_signal, of_threshold, signal_key
+from functions.kit.subjects import GuardrailAlerted, QuotaThreshold, SystemSignal, ToolChanged
+from functions.platform.core.alert_sources import of_findings, of_held_tools, of_signal, of_threshold, signal_key
 from functions.platform.wiring_alerts import Alerting, alerting
 
 
@@ -14,6 +14,8 @@ async def take(use: Alerting, event: Event) -> None:
         await use.raise_([of_threshold(read(QuotaThreshold, event))])
     elif event.type == GuardrailAlerted.subject:
         await use.raise_(of_findings(read(GuardrailAlerted, event)))
+    elif event.type == ToolChanged.subject:
+        await use.raise_([of_held_tools(read(ToolChanged, event))])
     elif event.type == SystemSignal.subject:
         signal = read(SystemSignal, event)
         if signal.state == "failing":

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from functions.kit.clock import rfc3339, utc_now
-from functions.kit.subjects import AlertSeverity, GuardrailAlerted, GuardrailFinding, QuotaThreshold, SystemSignal
+from functions.kit.subjects import (
+    AlertSeverity,
+    GuardrailAlerted,
+    GuardrailFinding,
+    QuotaThreshold,
+    SystemSignal,
+    ToolChanged,
+)
 from functions.platform.core.alerts import Condition
 from functions.platform.core.models import tenant_id_of
 
@@ -77,6 +84,24 @@ def of_findings(alerted: GuardrailAlerted) -> Sequence[Condition]:
     for finding in alerted.findings:
         groups.setdefault((finding.detector, finding.kind), []).append(finding)
     return [_of_group(alerted, found, tenant_id, hour) for found in groups.values()]
+
+
+def of_held_tools(changed: ToolChanged) -> Condition:
+    """Tools that an MCP server has changed and that are held back: one alert a server, until somebody resolves it.
+
+    Raises:
+        TenantNotFound: the tenant's id is none.
+    """
+    held = [*changed.changed, *changed.new]
+    return Condition(
+        tenant_id=tenant_id_of(changed.tenant_id),
+        kind="guardrail",
+        severity="critical" if changed.changed else "warning",
+        key=f"tools:{changed.server}",
+        title=f"MCP server {changed.server} offers other tools than were accepted: {', '.join(held)[:200]}",
+        at=utc_now(),
+        details=changed.model_dump(mode="json", by_alias=True, include={"server", "new", "changed"}),
+    )
 
 
 def _of_group(alerted: GuardrailAlerted, found: Sequence[GuardrailFinding], tenant_id: str, hour: str) -> Condition:

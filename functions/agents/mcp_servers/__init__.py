@@ -1,0 +1,1 @@
+"""MCP servers that a tenant's agents may use."""
