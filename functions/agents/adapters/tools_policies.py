@@ -12,7 +12,6 @@ from functions.kit.principal import Principal
 from functions.kit.runtime import Runtime
 from functions.kit.service_tokens import OnBehalf
 
-ACTION = "tools:call"
 _SERVICE = "agents-tools"
 
 
@@ -41,9 +40,13 @@ class PolicyPermissions:
 
         def may(name: str) -> bool:
             try:
-                context.run(authorise, principal, ACTION, space.tenant_id, Resource(kind="tool", name=name))
+                context.run(_ask, principal, space.tenant_id, name)
             except Forbidden:
                 return False
             return True
 
         return may
+
+
+def _ask(principal: Principal, tenant_id: str, name: str) -> None:
+    authorise(principal, "tools:call", tenant_id, Resource(kind="tool", name=name))

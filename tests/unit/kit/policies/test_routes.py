@@ -14,7 +14,10 @@ from functions.kit.policies.lines import defaults
 from functions.kit.routing import KitRoute
 
 # Asked about inside a use case, by no route of their own: action and where that is.
-WITHIN_USE_CASES: dict[str, str] = {"tenants:operate": "functions/platform/tenants"}
+WITHIN_USE_CASES: dict[str, str] = {
+    "tenants:operate": "functions/platform/tenants",
+    "tools:call": "functions/agents/adapters/tools_policies.py",
+}
 
 
 def routes_of(function: Function) -> list[KitRoute]:
