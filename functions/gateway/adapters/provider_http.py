@@ -5,21 +5,24 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 import orjson
+import pydantic_core
 
 from functions.gateway.adapters.circuit_breaker import CircuitBreakers
 from functions.gateway.adapters.provider_errors import asked_wait, details_of, refusal, reporting
 from functions.gateway.adapters.retries import Failure, RetryPolicy
 from functions.gateway.adapters.sse_reader import read_events
-from functions.gateway.core.errors import ProviderBadResponse
+from functions.gateway.core.errors import ProviderBadResponse, ProviderError
 from functions.gateway.core.models import Json, Target
 from functions.kit.egress import EgressPolicy
 from functions.kit.errors import DcoderError
 
 _LARGEST_ANSWER = 64 * 1024 * 1024
 _LARGEST_ERROR = 64 * 1024
+_MOST_BEGUN = 4 * 1024 * 1024
 _LONGEST_FAREWELL = 0.1
 
 
@@ -74,9 +77,15 @@ class ProviderHttp:
             DcoderError: one of the gateway's provider errors.
         """
         response = await self._accepted(request)
-        with reporting(request.target):
-            async with response:
-                return json_object(request.target, await _read(response, _LARGEST_ANSWER))
+        came = bytearray()
+        try:
+            with reporting(request.target):
+                async with response:
+                    await _read(response, _LARGEST_ANSWER, came)
+        except ProviderError as error:
+            error.begun = _as_far_as_it_goes(came)
+            raise
+        return json_object(request.target, bytes(came))
 
     @asynccontextmanager
     async def stream(self, request: ProviderRequest) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -133,13 +142,14 @@ class ProviderHttp:
                 if response.status == 200:
                     return response
                 async with response:
-                    body = await _read(response, _LARGEST_ERROR, cut=True)
+                    body = bytearray()
+                    await _read(response, _LARGEST_ERROR, body, cut=True)
         except DcoderError as error:
             return Failure(error, repeatable=_lost(error.__cause__))
         return Failure(
-            refusal(request.target, response.status, response.headers, body),
+            refusal(request.target, response.status, response.headers, bytes(body)),
             status=response.status,
-            asked_wait=asked_wait(response.headers, body),
+            asked_wait=asked_wait(response.headers, bytes(body)),
             final=response.headers.get("x-should-retry") == "false",
         )
 
@@ -179,13 +189,19 @@ async def _let_end(response: aiohttp.ClientResponse) -> None:
                 pass
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int, *, cut: bool = False) -> bytes:
-    """The body up to a limit, beyond which it is cut off or refused."""
-    body = bytearray()
+async def _read(response: aiohttp.ClientResponse, limit: int, into: bytearray, *, cut: bool = False) -> None:
+    """Read the body up to a limit, beyond which it is cut off or refused."""
     async for part in response.content.iter_any():
-        body += part
-        if len(body) > limit:
+        into += part
+        if len(into) > limit:
             if cut:
                 break
             raise ProviderBadResponse("the provider's answer is too large")
-    return bytes(body)
+
+
+def _as_far_as_it_goes(body: bytearray) -> Any:
+    """What the beginning of a JSON text says; an empty object where it says nothing."""
+    try:
+        return pydantic_core.from_json(bytes(body[:_MOST_BEGUN]), allow_partial="trailing-strings")
+    except ValueError:
+        return {}

@@ -9,7 +9,7 @@ from functions.gateway.core.admission import Admission
 from functions.gateway.core.booking import Booking
 from functions.gateway.core.call import Answer, Call, StreamedAnswer
 from functions.gateway.core.dialects import Dialect, Passage, understanding
-from functions.gateway.core.errors import ProviderRejected, QuotaExceeded
+from functions.gateway.core.errors import ProviderError, ProviderRejected, QuotaExceeded
 from functions.gateway.core.fingerprint import cache_key, may_store
 from functions.gateway.core.live_stream import LiveStream, Status
 from functions.gateway.core.models import (
@@ -25,7 +25,7 @@ from functions.gateway.core.ports import ChatWire, Contents, NativeWire, Provide
 from functions.gateway.core.routing import resolved
 from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.shortening import Compressor, shortened
-from functions.gateway.core.streaming import Assembler, chunks_of, usage_object, written_in
+from functions.gateway.core.streaming import Assembler, chunks_of, texts_in, usage_object, written_in
 from functions.gateway.core.telling import (
     Told,
     each_of,
@@ -305,7 +305,13 @@ class Completions:
     async def _ask(self, call: Call) -> Told:
         async with self._admission.holding(call.booking):
             await self._shorten(call)
-            told = await self._told(call)
+            try:
+                told = await self._told(call)
+            except ProviderError as error:
+                if error.begun is not None:
+                    billed = await estimated(call.target, call.body, texts_in(error.begun))
+                    await self._usage.record(call.booking, billed, status="error", said=call.said(None))
+                raise
             completion = told.completion
             usage = Usage.of(completion.get("usage"))
             if usage is None:
@@ -332,7 +338,8 @@ class Completions:
             with call.asking():
                 yield
         except DcoderError as error:
-            self._usage.failed(call.booking, error.code)
+            if not (isinstance(error, ProviderError) and error.begun is not None):
+                self._usage.failed(call.booking, error.code)
             raise
 
     async def _serve_cached(self, call: Call, cached: CachedAnswer) -> Told:

@@ -69,21 +69,31 @@ class ProviderAuthenticationFailed(DcoderError):
     status = 502
 
 
-class ProviderUnavailable(DcoderError):
+class ProviderError(DcoderError):
+    """The provider fails, whatever it was asked.
+
+    Attributes:
+        begun: what came of an answer that the provider had begun, and therefore bills; None where it had not.
+    """
+
+    begun: Any = None
+
+
+class ProviderUnavailable(ProviderError):
     """The provider cannot be reached, fails, or says it is overloaded."""
 
     code = "provider_unavailable"
     status = 502
 
 
-class ProviderBadResponse(DcoderError):
+class ProviderBadResponse(ProviderError):
     """The provider answered something that is not its documented format."""
 
     code = "provider_bad_response"
     status = 502
 
 
-class ProviderTimeout(DcoderError):
+class ProviderTimeout(ProviderError):
     """The provider did not answer in time."""
 
     code = "provider_timeout"

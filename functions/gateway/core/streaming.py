@@ -10,6 +10,8 @@ from functions.gateway.core.models import Json, Usage
 _PIECE = re.compile(r"\S+\s*|\s+")
 _WORDS_PER_CHUNK = 4
 _WRITTEN = ("reasoning_content", "reasoning", "refusal")
+# Wherever a provider puts what a model writes.
+_TEXTS = frozenset({"content", "text", "thinking", "arguments", *_WRITTEN})
 
 
 class Assembler:
@@ -102,6 +104,16 @@ def written_in(completion: Json) -> list[str]:
             function = call.get("function") or {}
             texts += [str(function.get(name) or "") for name in ("name", "arguments")]
     return texts
+
+
+def texts_in(begun: Any) -> list[str]:
+    """What the model has written in an answer of any provider, whole or not: its texts, wherever they are."""
+    if isinstance(begun, list):
+        return [text for part in begun for text in texts_in(part)]
+    if not isinstance(begun, dict):
+        return []
+    own = [value for name, value in begun.items() if name in _TEXTS and isinstance(value, str)]
+    return [*own, *(text for value in begun.values() for text in texts_in(value))]
 
 
 def usage_object(usage: Usage) -> Json:

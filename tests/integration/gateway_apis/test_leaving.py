@@ -76,6 +76,20 @@ async def test_a_stream_that_broke_was_billed_and_so_is_the_caller_s_next_try(
     assert counted["completionTokens"] > second["completion_tokens"]
 
 
+@pytest.mark.parametrize("kind", ["openai", "anthropic", "google"])
+async def test_a_whole_answer_that_was_cut_is_counted_as_far_as_it_came(everywhere: Everywhere, kind: str) -> None:
+    made = (await everywhere.billed(kind)).get("chatCalls", 0)
+    await everywhere.fault(kind, fault="cut-mid-stream", times=1)
+    body = {**ASKED, "model": f"{kind}/sim-chat", "stream": False}
+    reply = await everywhere.api.call("POST", "/v1/chat/completions", body, **FRESH)
+    assert (reply.status, reply.code) == (502, "provider_bad_response")
+    counted = await everywhere.metered(kind, made + 1)
+    bill = await everywhere.billed(kind)
+    assert bill["chatCalls"] == made + 1
+    assert counted["promptTokens"] > 0
+    assert counted["completionTokens"] < 2 * bill["completionTokens"]
+
+
 async def test_a_limit_lowers_the_budget_for_thinking_with_the_answer(everywhere: Everywhere) -> None:
     limits = f"/v1/tenants/{everywhere.tenant.id}/quotas"
     limit = {

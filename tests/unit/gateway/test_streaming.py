@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from functions.gateway.adapters.sse_reader import read_events
 from functions.gateway.core.errors import ProviderBadResponse
 from functions.gateway.core.models import Usage
-from functions.gateway.core.streaming import Assembler, chunks_of
+from functions.gateway.core.streaming import Assembler, chunks_of, texts_in
 
 
 async def torn(wire: bytes, cuts: list[int]) -> AsyncIterator[bytes]:
@@ -95,3 +95,17 @@ def test_usage_is_found_wherever_a_provider_puts_it() -> None:
         assembler.add(chunk)
         assembler.add({"choices": [], "usage": None})
         assert assembler.usage == Usage(1, 2)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        {"choices": [{"message": {"content": "Hello the"}}]},
+        {"content": [{"type": "text", "text": "Hello the"}]},
+        {"candidates": [{"content": {"parts": [{"text": "Hello the"}]}}]},
+        {"output": [{"content": [{"type": "output_text", "text": "Hello the"}]}], "usage": None},
+    ],
+)
+def test_what_was_written_is_found_in_an_answer_that_broke_off(begun: object) -> None:
+    assert texts_in(begun) == ["Hello the"]
+    assert texts_in([]) == texts_in("x") == texts_in({"usage": {"content": 3}}) == []
