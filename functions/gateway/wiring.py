@@ -48,6 +48,7 @@ from functions.kit.tenancy import TenantDirectory
 
 # Long prompts that wait to be compressed; more go as they are.
 _MOST_PROMPTS = 32
+_FIRST_ANSWERS_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +164,13 @@ async def _provider_http(settings: Settings, egress: EgressPolicy) -> AsyncItera
 
 
 async def _tokenizer(limits: PostgresLimitDirectory) -> None:
-    """Load the vocabulary at once where calls are counted by it: a call that has to would hold all others up."""
-    with suppress(DcoderError):
-        if await limits.are_there():
-            await asyncio.to_thread(warm)
+    """Load the vocabulary where calls are counted by it, behind the first answers: it holds all others up."""
+    are_there = False
+    while not are_there:
+        await asyncio.sleep(_FIRST_ANSWERS_SECONDS)
+        with suppress(DcoderError):
+            are_there = await limits.are_there()
+    await asyncio.to_thread(warm)
 
 
 def _wires(http: ProviderHttp, egress: EgressPolicy) -> dict[str, ChatWire]:

@@ -15,7 +15,7 @@ from functions.gateway.adapters.circuit_breaker import CircuitBreakers
 from functions.gateway.adapters.provider_errors import asked_wait, details_of, refusal, reporting
 from functions.gateway.adapters.retries import Failure, RetryPolicy
 from functions.gateway.adapters.sse_reader import read_events
-from functions.gateway.core.errors import ProviderBadResponse, ProviderError
+from functions.gateway.core.errors import MidAnswer, ProviderBadResponse
 from functions.gateway.core.models import Json, Target
 from functions.kit.egress import EgressPolicy
 from functions.kit.errors import DcoderError
@@ -82,8 +82,9 @@ class ProviderHttp:
             with reporting(request.target):
                 async with response:
                     await _read(response, _LARGEST_ANSWER, came)
-        except ProviderError as error:
-            error.begun = _as_far_as_it_goes(came)
+        except DcoderError as error:
+            if isinstance(error, MidAnswer):
+                error.begun = _as_far_as_it_goes(came)
             raise
         return json_object(request.target, bytes(came))
 

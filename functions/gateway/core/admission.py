@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from functions.gateway.core.models import Json, Usage
 from functions.gateway.core.needs import chat_need, input_need
 from functions.gateway.core.ports import Granted, LimitDirectory, Prices, Refused, Reservations
 from functions.gateway.core.quota import Hold, Limit, Need, holds
+from functions.gateway.core.tokens import is_loaded
 from functions.gateway.core.waiting_room import WaitingRoom
 from functions.kit.clock import rfc3339
 from functions.kit.errors import DependencyUnavailable
@@ -90,9 +91,17 @@ class Admission:
         Raises:
             QuotaExceeded: not enough is left for the prompt and one token.
         """
-        need = Need()
-        if _counts_tokens(booking.limits):
-            need = await chat_need(booking.target, body, self._prices, self._policy.completion_tokens)
+        if not _counts_tokens(booking.limits):
+            return await self._admit(booking, Need(), patient=patient)
+        target, most = booking.target, self._policy.completion_tokens
+        if not is_loaded(target.model):
+            # To load a vocabulary takes longer than the call: where more than enough is left, nobody need count.
+            need = await chat_need(target, body, self._prices, most, roughly=True)
+            with suppress(QuotaExceeded):
+                granted = await self._admit(booking, need, patient=False)
+                if granted is None or granted >= need.completion:
+                    return granted
+        need = await chat_need(target, body, self._prices, most)
         return await self._admit(booking, need, patient=patient)
 
     async def for_input(self, booking: Booking, given: Any) -> None:

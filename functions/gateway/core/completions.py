@@ -9,7 +9,7 @@ from functions.gateway.core.admission import Admission
 from functions.gateway.core.booking import Booking
 from functions.gateway.core.call import Answer, Call, StreamedAnswer
 from functions.gateway.core.dialects import Dialect, Passage, understanding
-from functions.gateway.core.errors import ProviderError, ProviderRejected, QuotaExceeded
+from functions.gateway.core.errors import ProviderRejected, QuotaExceeded, begun_before
 from functions.gateway.core.fingerprint import cache_key, may_store
 from functions.gateway.core.live_stream import LiveStream, Status
 from functions.gateway.core.models import (
@@ -307,9 +307,9 @@ class Completions:
             await self._shorten(call)
             try:
                 told = await self._told(call)
-            except ProviderError as error:
-                if error.begun is not None:
-                    billed = await estimated(call.target, call.body, texts_in(error.begun))
+            except DcoderError as error:
+                if (begun := begun_before(error)) is not None:
+                    billed = await estimated(call.target, call.body, texts_in(begun))
                     await self._usage.record(call.booking, billed, status="error", said=call.said(None))
                 raise
             completion = told.completion
@@ -338,7 +338,7 @@ class Completions:
             with call.asking():
                 yield
         except DcoderError as error:
-            if not (isinstance(error, ProviderError) and error.begun is not None):
+            if begun_before(error) is None:
                 self._usage.failed(call.booking, error.code)
             raise
 

@@ -69,8 +69,8 @@ class ProviderAuthenticationFailed(DcoderError):
     status = 502
 
 
-class ProviderError(DcoderError):
-    """The provider fails, whatever it was asked.
+class MidAnswer:
+    """Of errors that may come in the middle of an answer.
 
     Attributes:
         begun: what came of an answer that the provider had begun, and therefore bills; None where it had not.
@@ -79,21 +79,26 @@ class ProviderError(DcoderError):
     begun: Any = None
 
 
-class ProviderUnavailable(ProviderError):
+def begun_before(error: DcoderError) -> Any:
+    """What came of an answer before the error; None where nothing had."""
+    return error.begun if isinstance(error, MidAnswer) else None
+
+
+class ProviderUnavailable(MidAnswer, DcoderError):
     """The provider cannot be reached, fails, or says it is overloaded."""
 
     code = "provider_unavailable"
     status = 502
 
 
-class ProviderBadResponse(ProviderError):
+class ProviderBadResponse(MidAnswer, DcoderError):
     """The provider answered something that is not its documented format."""
 
     code = "provider_bad_response"
     status = 502
 
 
-class ProviderTimeout(ProviderError):
+class ProviderTimeout(MidAnswer, DcoderError):
     """The provider did not answer in time."""
 
     code = "provider_timeout"

@@ -9,7 +9,7 @@ import orjson
 from functions.gateway.core.models import Json, Target, Usage
 from functions.gateway.core.ports import Prices
 from functions.gateway.core.quota import Need
-from functions.gateway.core.tokens import tokenizer_of
+from functions.gateway.core.tokens import most_tokens, tokenizer_of
 
 # OpenAI's cookbook, "How to count tokens with tiktoken": three for a message and one for a name, three for the reply.
 _PER_MESSAGE = 4
@@ -25,14 +25,17 @@ LIMITS: Final = ("max_completion_tokens", "max_tokens")
 _LONG = 20_000
 
 
-async def chat_need(target: Target, body: Json, prices: Prices, default_completion: int) -> Need:
+async def chat_need(
+    target: Target, body: Json, prices: Prices, default_completion: int, *, roughly: bool = False
+) -> Need:
     """What a conversation may use.
 
     Args:
         default_completion: most tokens of an answer where the call sets no limit; four times as many for models that
             think before they answer.
+        roughly: by the bytes of its texts, which are never fewer than their tokens and need no vocabulary.
     """
-    prompt = await _prompt(target, body, cautious=True)
+    prompt = _most(body) if roughly else await _prompt(target, body, cautious=True)
     asked = [body[name] for name in LIMITS if body.get(name)]
     thinks = _is(_THINKS, target.model) or body.get("thinking") or body.get("reasoning_effort")
     completion = min(asked) if asked else default_completion * (_THINKING_FACTOR if thinks else 1)
@@ -95,6 +98,11 @@ def _marks_cache(body: Json) -> bool:
 async def prompt_tokens(target: Target, body: Json) -> int:
     """The tokens of a conversation's prompt, as near as they can be told without asking the provider."""
     return await _prompt(target, body, cautious=False)
+
+
+def _most(body: Json) -> int:
+    texts, attachments = _contents(body)
+    return most_tokens(texts) + _PER_MESSAGE * len(body["messages"]) + _PER_REPLY + _PER_ATTACHMENT * attachments
 
 
 async def _prompt(target: Target, body: Json, *, cautious: bool) -> int:

@@ -4,7 +4,7 @@ OpenAI's vocabularies come inside the `toktok-rs` wheel and give exact counts. T
 could be shipped, so their counts are OpenAI's times a factor measured on answers whose bill is known.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -12,6 +12,7 @@ from typing import Literal
 Vocabulary = Literal["o200k_base", "cl100k_base"]
 
 _CHUNK_CHARACTERS = 4_000_000
+_loaded: set[Vocabulary] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,16 @@ def counter(model: str) -> Callable[[str], int]:
     return tokenizer_of(model).count
 
 
+def is_loaded(model: str) -> bool:
+    """Whether a model's vocabulary is in memory, so that counting takes no more than the text does."""
+    return tokenizer_of(model).vocabulary in _loaded
+
+
+def most_tokens(texts: Iterable[str]) -> int:
+    """Tokens that no vocabulary makes more of: each has at least a byte of the text."""
+    return sum(len(text.encode("utf-8", "replace")) for text in texts)
+
+
 def warm(*vocabularies: Vocabulary) -> None:
     """Load vocabularies now, so that no request waits for them."""
     for vocabulary in vocabularies or ("o200k_base",):
@@ -105,10 +116,12 @@ def _count(text: str, vocabulary: Vocabulary) -> int:
     if len(text) > _CHUNK_CHARACTERS:
         return sum(_count(chunk, vocabulary) for chunk in _chunks(text))
     try:
-        return int(toktok.batch_count((text,), vocabulary, 1)[0])
+        counted = toktok.batch_count((text,), vocabulary, 1)
     except UnicodeEncodeError:
         # JSON may carry lone surrogates; providers count the replacement character that they become.
-        return int(toktok.batch_count((text.encode("utf-8", "replace").decode(),), vocabulary, 1)[0])
+        counted = toktok.batch_count((text.encode("utf-8", "replace").decode(),), vocabulary, 1)
+    _loaded.add(vocabulary)
+    return int(counted[0])
 
 
 def _chunks(text: str) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from functions.gateway.adapters.redis_link import RedisAway
 from functions.gateway.adapters.redis_meter import RedisMeter
+from functions.gateway.core import tokens
 from functions.gateway.core.admission import Admission, AdmissionPolicy
 from functions.gateway.core.booking import Booking
 from functions.gateway.core.errors import QuotaExceeded
@@ -28,6 +29,11 @@ pytestmark = pytest.mark.integration
 TARGET = Target(Provider("openai", "openai", "https://api.openai.com/v1", "sk-x"), "gpt-4o-mini")
 # One word, one message: eight tokens of prompt.
 BODY: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+@pytest.fixture(autouse=True)
+def counting() -> None:
+    tokens.warm()
 
 
 class Gateway:
@@ -80,6 +86,19 @@ async def test_an_answer_is_limited_to_what_is_left(gateways: Any, books: Books)
     assert await books.of(budget) == (13, 0)
     _, most = await gateway.enter(most=4)
     assert (most, await books.of(budget)) == (4, (13, 12))
+
+
+async def test_before_a_vocabulary_is_loaded_more_is_held_and_nobody_is_refused_or_cut_for_it(
+    gateways: Any, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tight, roomy = limit(30), limit(10_000)
+    for budget, held in ((tight, 30), (roomy, len("Hello") + 4 + 3 + 100)):
+        monkeypatch.setattr(tokens, "_loaded", set())
+        (gateway,) = await gateways(budget)
+        _, most = await gateway.enter(most=100)
+        # Tokens where they are scarce, bytes where nobody need count.
+        assert (most, await books.of(budget)) == (22 if budget is tight else 100, (0, held))
+    assert not tokens.is_loaded("gpt-4o-mini")
 
 
 async def test_money_limits_an_answer_too(gateways: Any, books: Books) -> None:

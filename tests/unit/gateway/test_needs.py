@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from functions.gateway.core.models import Provider, Target
 from functions.gateway.core.needs import chat_need, estimated, estimated_input, input_need, limited
@@ -122,3 +124,12 @@ async def test_what_the_provider_did_not_count_is_counted_by_the_tokenizer_and_m
     assert whole.completion_tokens > count_tokens("It is far.", "gpt-4o-mini") + 5
     assert (await estimated_input(OTHER, [TEXT, TEXT])).prompt_tokens == 2 * count_tokens(TEXT, "gpt-4o-mini")
     assert (await estimated_input(OTHER, [1, 2, 3])).prompt_tokens == 3
+
+
+@given(st.text(max_size=200))
+async def test_a_rough_need_is_never_less_than_what_the_provider_counts(text: str) -> None:
+    asked = body(messages=[{"role": "user", "content": text}])
+    exact = await chat_need(OPENAI, asked, load_prices(), 100)
+    rough = await chat_need(OPENAI, asked, load_prices(), 100, roughly=True)
+    assert rough.tokens >= exact.tokens
+    assert rough.completion == exact.completion
