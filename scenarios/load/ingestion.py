@@ -31,6 +31,7 @@ console = Console(soft_wrap=True)
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "documents"
 MODEL = "openai/text-embedding-3-small"
 _AT_ONCE = 8
+_TRIES = 5
 _PARTS = ("many", "large", "awkward")
 # The embedded embedding model makes a handful of passages a second, and the documents for measuring have seven hundred.
 _PATIENCE = 900.0
@@ -84,10 +85,18 @@ class Librarian:
         return other
 
     async def upload(self, name: str, content: bytes, **fields: str) -> str:
-        """Add a document; its id."""
-        form = aiohttp.FormData({"corpusId": self._corpus, **fields})
-        form.add_field("file", content, filename=name)
-        return str((await self.ask("POST", "/v1/documents", data=form))["id"])
+        """Add a document, again when the platform cannot take it now; its id."""
+        left = _TRIES
+        while True:
+            form = aiohttp.FormData({"corpusId": self._corpus, **fields})
+            form.add_field("file", content, filename=name)
+            try:
+                return str((await self.ask("POST", "/v1/documents", data=form))["id"])
+            except ScenarioError:
+                left -= 1
+                if not left:
+                    raise
+            await asyncio.sleep(2)
 
     async def ingest(self, given: Given, pid: int) -> Outcome:
         """Have documents indexed; returns when nothing is left to do."""
@@ -197,8 +206,10 @@ async def beside(librarian: Librarian, work: Awaitable[Any]) -> tuple[list[float
     asking = asyncio.create_task(librarian.searches(done))
     try:
         result = await work
-    finally:
-        done.set()
+    except BaseException:
+        asking.cancel()
+        raise
+    done.set()
     return await asking, result
 
 

@@ -33,7 +33,7 @@ _NEAREST = """
     ORDER BY embedding::halfvec(384) <#> $1::text::halfvec(384) LIMIT 10
 """
 _BY_WORDS = """
-    SELECT number FROM chunks, replace(plainto_tsquery('english', $1)::text, '&', '|')::tsquery AS wanted
+    SELECT number FROM chunks, (SELECT replace(plainto_tsquery('english', $1)::text, '&', '|')::tsquery AS wanted) q
     WHERE to_tsvector('english', text) @@ wanted ORDER BY ts_rank_cd(to_tsvector('english', text), wanted) DESC LIMIT 10
 """
 
@@ -117,7 +117,7 @@ async def beside(server: KnowledgeServer, asked: Sequence[str], queries: Matrix,
     """Print what plain Postgres takes, and how the hybrid search compares."""
     admin = await asyncpg.connect(server.admin)
     try:
-        await admin.execute("CREATE INDEX plain_words ON chunks USING gin (to_tsvector('english', text))")
+        await admin.execute("CREATE INDEX IF NOT EXISTS plain_words ON chunks USING gin (to_tsvector('english', text))")
         await admin.execute("VACUUM ANALYZE chunks")
         near = await _plainly(admin, _NEAREST, ["[" + ",".join(map(str, query.tolist())) + "]" for query in queries])
         words = await _plainly(admin, _BY_WORDS, asked)

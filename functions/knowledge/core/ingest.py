@@ -119,6 +119,10 @@ class Ingest:
             # Longer than an event is tried again. Where it cannot even be noted, the event is all there is.
             await self._postpone(space, work, NotNow(Reason.DEPENDENCY_UNAVAILABLE, error.message))
             return True
+        except NotFound as error:
+            await self._fail(
+                space, work, CannotIngest(Reason.CONTENT_MISSING, f"an object of it is gone: {error.message}")
+            )
         except (Conflict, InvalidRequest, Unprocessable) as error:
             # The index does not take it: embeddings of another length, say.
             await self._fail(space, work, CannotIngest(Reason.MODEL_REFUSED, error.message))

@@ -7,9 +7,9 @@ work are answered only when nothing of the tenant is left to do, and come again 
 worker sends an event for what is left, which lines up behind the others.
 """
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from functions.kit.subjects import DocumentQueued
@@ -18,9 +18,11 @@ from functions.knowledge.core.ingest_ports import Begin, Due, Waiting
 from functions.knowledge.core.models import Space
 from functions.knowledge.core.ports import Events
 
-# What another process works on is looked at again after so long: as its lease runs out, and at most for half an hour.
+# What another process works on is looked at again after so many seconds: if it died, its lease has run out by then.
 _LOOK_AGAIN = 90.0
 _DUE_NOW = 0.05
+
+_logger = logging.getLogger("dcoder.ingestion")
 
 # Does what there is to do for one document, as `Ingest` does.
 IngestOne = Callable[[Space, str], Awaitable[None]]
@@ -52,6 +54,21 @@ class _Line:
     busy: set[str] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class _Turn:
+    """What a worker leaves.
+
+    Attributes:
+        behind: documents that get events of their own.
+        skipped: what broke off, and is not tried a second time.
+        error: what is to be answered to its event.
+    """
+
+    behind: list[Due] = field(default_factory=list)
+    skipped: set[str] = field(default_factory=set)
+    error: Exception | None = None
+
+
 class IngestInTurns:
     """Does what there is to do for an event's document, and in its place for others of the tenant."""
 
@@ -78,19 +95,19 @@ class IngestInTurns:
             return
         if line and self._is_full(line) and await self._is_left_to_others(space, document_id):
             return
-        line = self._lines.setdefault(space.tenant_id, _Line())
+        line, turn = self._lines.setdefault(space.tenant_id, _Line()), _Turn()
         line.workers += 1
         try:
-            waiting, following = await self._work(space, line, document_id)
+            await self._work(space, line, document_id, turn)
         finally:
             line.workers -= 1
             if not line.workers:
                 self._lines.pop(space.tenant_id, None)
-        if following:
+        for due in turn.behind:
             # Only now: the event may be here before this line ends, and must find the place free.
-            await self._line_up(space, following)
-        if waiting:
-            raise waiting
+            await self._line_up(space, due)
+        if turn.error:
+            raise turn.error
 
     def _is_full(self, line: _Line) -> bool:
         return line.workers >= self._policy.at_once
@@ -114,30 +131,40 @@ class IngestInTurns:
         line.knocks += 1
         return True
 
-    async def _work(self, space: Space, line: _Line, document_id: str) -> tuple[IngestionWaits | None, Due | None]:
-        """Do documents; returns what the first one waits for, and what is to be lined up for."""
+    async def _work(self, space: Space, line: _Line, document_id: str, turn: _Turn) -> None:
+        """Do documents. What goes wrong with one does not keep the others from being done."""
         until = time.monotonic() + self._policy.seconds
-        waiting: IngestionWaits | None = None
         try:
             await self._do(space, line, document_id)
         except IngestionWaits as error:
-            waiting = error
+            turn.error = error
+        except Exception as error:  # noqa: BLE001 - it is raised when the others are done
+            turn.error = error
+            turn.skipped.add(document_id)
         while True:
             heard = line.knocks
             async with self._begin():
-                following = await self._ingestions.next_due(space, line.busy)
+                following = await self._ingestions.next_due(space, line.busy | turn.skipped)
                 # The last one here sees to it that somebody comes back for what another process may leave.
                 held = following is None and line.workers == 1 and await self._ingestions.held(space)
             if following is None and line.knocks == heard:
-                return waiting or (
-                    IngestionWaits("others are at work", retry_after=_LOOK_AGAIN) if held else None
-                ), None
+                if held:
+                    turn.error = turn.error or IngestionWaits("others are at work", retry_after=_LOOK_AGAIN)
+                return
             if following is None or following.document_id in line.busy:
                 continue
             if time.monotonic() > until:
-                return waiting, following
-            with suppress(IngestionWaits):
+                turn.behind.append(following)
+                return
+            try:
                 await self._do(space, line, following.document_id)
+            except IngestionWaits:
+                continue
+            except Exception:
+                # From here on it has an event of its own, which is tried again and set aside as any other.
+                _logger.exception("a document broke off", extra={"document": following.document_id})
+                turn.behind.append(following)
+                turn.skipped.add(following.document_id)
 
     async def _do(self, space: Space, line: _Line, document_id: str) -> None:
         line.busy.add(document_id)
