@@ -69,3 +69,10 @@ class LimitReached(DcoderError):
 
     status = 422
     code = "limit_reached"
+
+
+class AgentFailed(DcoderError):
+    """The execution behind a chat did not come to an answer; the details name it and say why."""
+
+    status = 502
+    code = "agent_failed"

@@ -37,6 +37,7 @@ OF_MODELS = [route for route in ROUTES if route.path.removeprefix("/llm/{provide
 # Routes whose isolation needs more than one request to show, and where it is shown.
 ELSEWHERE = {
     "/v1/agents": "agents",
+    "/agents/v1": "agents",
     "/v1/audit": "audit",
     "/v1/cache": "gateway_cache",
     "/v1/mcp": "integrations",

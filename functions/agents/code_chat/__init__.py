@@ -1,0 +1,1 @@
+"""The model code-chat in OpenAI's format."""
