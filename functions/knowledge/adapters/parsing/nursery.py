@@ -19,8 +19,9 @@ from typing import Any
 from functions.knowledge.adapters.parsing.tasks import perform, preload
 
 _PR_SET_PDEATHSIG = 1
-# Below everything that somebody waits for: searches and answers on the same machine go first.
-_NICE = 15
+# Below everything that somebody waits for, and below the process that asks: searches and answers on the same machine go
+# first. Not the lowest: on a machine that is always busy nothing would be read at all.
+_NICE = 5
 
 
 class Nursery:
