@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test unit integration test-iac check format docs lock images up down bench-gateway bench-soak bench-cache bench-knowledge bench-tenants
+.PHONY: help install demo test unit integration test-iac test-cluster check format docs lock images up down bench-gateway bench-soak bench-cache bench-knowledge bench-tenants
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,11 @@ bench-knowledge: install ## Retrieval's quality, search over 100,000 chunks, ing
 
 bench-tenants: install ## A thousand tenants: provisioning, listing, migrating (TENANTS=100: fewer; needs 10 GB)
 	@$(BIN)/python -m scenarios.load.tenants $(if $(TENANTS),--tenants $(TENANTS))
+
+test-cluster: install ## The dev stack's objects on a real API server (needs Go and etcd; half an hour the first time)
+	@$(BIN)/python -m iac.crds > /dev/null
+	@$(BIN)/python -m local.cluster.toolchain
+	@DCODER_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster
 
 test-iac: install ## The infrastructure program: its objects against Kubernetes' and every operator's schemas (needs Go once)
 	@$(BIN)/python -m iac.crds > /dev/null

@@ -9,6 +9,7 @@ from local.compose.service import DONE, HEALTHY, Port, Service, Size
 from local.embedded.host import containers
 
 PORT = 8080
+WORKER = "agents-worker"
 # What the requirements call a service has its port there; in the container all listen on the same.
 PUBLISHED = {"gateway": 8080, "platform": 8082, "agents": 8083, "knowledge": 8084, "integrations": 8085}
 # Contexts whose functions call addresses outside: providers, documents, tools, webhooks.
@@ -52,6 +53,7 @@ def settings() -> dict[str, str]:
         "DCODER_EGRESS_ALLOW": "${DCODER_EGRESS_ALLOW:-}",
         "DCODER_FUNCTION_URL": f"{FUNCTION_URL}/fn/{{name}}",
         "DCODER_KONG_ADMIN_URL": "http://kong-admin:8001",
+        "DCODER_TEMPORAL_ADDRESS": "temporal:7233",
         "DCODER_FLAGSMITH_URL": "${DCODER_FLAGSMITH_URL:-}",
         "DCODER_FLAGSMITH_ENVIRONMENT_KEY": "${DCODER_FLAGSMITH_ENVIRONMENT_KEY:-}",
         "DCODER_FLAGSMITH_ADMIN_KEY": "${DCODER_FLAGSMITH_ADMIN_KEY:-}",
@@ -68,6 +70,8 @@ def function_services(catalogue: Catalogue) -> Iterator[Service]:
     """A container for every group of functions that share one."""
     for name, hosted in containers(catalogue).items():
         yield _hosting(name, hosted)
+        if name == "agents":
+            yield _worker()
 
 
 def platform_programs() -> Iterator[Service]:
@@ -137,6 +141,25 @@ def _hosting(name: str, hosted: tuple[Function, ...]) -> Service:
         ours=True,
         grace_seconds=_DRAIN_SECONDS,
         dev=_development(context),
+    )
+
+
+def _worker() -> Service:
+    """Works on what agents' functions have begun: a program of the same image, driven by Temporal."""
+    return Service(
+        name=WORKER,
+        image=own("agents"),
+        command=("functions.agents.worker",),
+        environment={**settings(), "PORT": str(PORT)},
+        secrets=_SECRETS,
+        volumes=(f"spool-{WORKER}:/var/lib/dcoder/spool",),
+        networks=("app", "data", "telemetry", "egress"),
+        after={**_AFTER, "pgbouncer": HEALTHY, "temporal-namespace": DONE},
+        health=("CMD", "python", "-c", _PROBE),
+        size=Size(1024, 256, 2.0),
+        ours=True,
+        grace_seconds=_DRAIN_SECONDS,
+        dev=_development("agents"),
     )
 
 

@@ -19,9 +19,9 @@ def other_services() -> Iterator[Service]:
     yield from _langfuse()
     yield from _agenta()
     yield _mlflow()
-    # Doc chat asks the platform's grounded answers, code chat its models.
+    # Doc chat asks for grounded answers, code chat the code assistant.
     yield _chat("doc-chat", 3000, "http://kong:8000/knowledge/v1")
-    yield _chat("code-chat", 3001, "http://kong:8000/v1")
+    yield _chat("code-chat", 3001, "http://kong:8000/agents/v1")
 
 
 def _identity() -> Iterator[Service]:

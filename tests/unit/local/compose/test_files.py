@@ -15,7 +15,7 @@ from local.compose.observability import observability_services
 from local.compose.service import HEALTHY, Service, Size, with_secrets
 from local.embedded.host import containers
 
-# What the requirements name, by the port where people find it. Dashboards and agents join when their folders do.
+# What the requirements name, by the port where people find it.
 PUBLIC = {
     8000: "kong",
     8443: "kong",
@@ -33,6 +33,7 @@ ON_LOOPBACK = {
     7233: "temporal",
     4222: "nats",
     8082: "platform",
+    8083: "agents",
     8084: "knowledge",
     8085: "integrations",
 }
