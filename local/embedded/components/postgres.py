@@ -11,7 +11,7 @@ from pathlib import Path
 
 from local.embedded.component import Component, PreparationError, Stage
 from local.embedded.probes import postgres_probe
-from local.embedded.processes import ProcessIdentity, wait_gone
+from local.embedded.processes import ProcessIdentity, strays, wait_gone
 
 NOBODY = 65534
 SUPERUSER = "postgres"
@@ -143,18 +143,23 @@ class PostgresPlace:
         )
 
     def clear_lock(self) -> None:
-        """End a server that still holds the data, and remove a lock whose process id now belongs to another."""
+        """End a server that still holds the data, and remove a lock whose process id now belongs to another.
+
+        Of a server that was killed while it hung, stopped children may be left: they lead sessions of their own, so its
+        process group does not hold them, and no server starts while one of them has the memory they shared.
+        """
         lock = self.data / "postmaster.pid"
-        if not lock.exists():
-            return
-        identity = ProcessIdentity.of(int(lock.read_text().split("\n", 1)[0]))
-        if identity and _works_in(identity.pid, self.data):
-            identity.send(signal.SIGINT)
-            if wait_gone([identity], seconds=10):
-                identity.send(signal.SIGKILL)
-                wait_gone([identity], seconds=5)
-        elif identity:
-            lock.unlink()
+        if lock.exists():
+            identity = ProcessIdentity.of(int(lock.read_text().split("\n", 1)[0]))
+            if identity and _works_in(identity.pid, self.data):
+                identity.send(signal.SIGINT)
+                wait_gone([identity], seconds=10)
+            elif identity:
+                lock.unlink()
+        left = strays(self.data)
+        for process in left:
+            process.send(signal.SIGKILL)
+        wait_gone(left, seconds=5)
 
 
 def postgres(place: PostgresPlace, *, port: int, passwords: dict[str, str]) -> Component:

@@ -69,6 +69,20 @@ async def test_killed_and_restarted_the_platform_heals_and_counts_every_call(
     assert sums["requests"] == billed >= done
 
 
+async def test_a_postgres_that_is_killed_while_it_hangs_comes_back(
+    platform: Platform, api: Api, tenant: Tenant
+) -> None:
+    server = psutil.Process(platform.pid("postgres"))
+    for process in [server, *server.children(recursive=True)]:
+        process.suspend()
+    server.kill()
+
+    async def readable() -> bool:
+        return (await api.as_(tenant.key).call("GET", f"/v1/tenants/{tenant.id}/usage")).status == 200
+
+    assert await eventually(readable, 90)
+
+
 async def test_while_postgres_hangs_known_keys_go_on_and_others_are_not_called_wrong(
     platform: Platform, api: Api, tenant: Tenant
 ) -> None:
