@@ -39,7 +39,7 @@ _CLAIM = """
 _TOOLS = """
     SELECT s.name AS server, t.name, accepted, offered, present, changed_at, accepted_by
     FROM agent_mcp_tools t JOIN agent_mcp_servers s ON s.id = t.server_id
-    WHERE $1::text IS NULL OR s.name = $1 ORDER BY s.name, t.name
+    WHERE ($1::text IS NULL OR s.name = $1) AND ($2::text IS NULL OR t.name = $2) ORDER BY s.name, t.name
 """
 _PUT_TOOL = """
     INSERT INTO agent_mcp_tools (server_id, name, accepted, offered, present, changed_at, accepted_by)
@@ -100,14 +100,14 @@ class PostgresMcpServers:
         """Note that a held server was asked for its tools just now."""
         await (await connection(space.database)).execute(_NOTE, server.name, problem.replace("\0", ""))
 
-    async def tools(self, space: Space, server: str | None = None) -> Sequence[McpTool]:
-        """The tools of a server, or of all, by name."""
+    async def tools(self, space: Space, server: str | None = None, name: str | None = None) -> Sequence[McpTool]:
+        """The tools of a server, or of all, by name; or the one of a name."""
         async with self._databases.acquire(space.database) as session:
-            return [_tool(row) for row in await session.fetch(_TOOLS, server)]
+            return [_tool(row) for row in await session.fetch(_TOOLS, server, name)]
 
     async def held_tools(self, space: Space, server: McpServer) -> Sequence[McpTool]:
         """The tools of a held server."""
-        return [_tool(row) for row in await (await connection(space.database)).fetch(_TOOLS, server.name)]
+        return [_tool(row) for row in await (await connection(space.database)).fetch(_TOOLS, server.name, None)]
 
     async def put_tools(self, space: Space, server: McpServer, tools: Sequence[McpTool]) -> None:
         """Store tools of a held server."""

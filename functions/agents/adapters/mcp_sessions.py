@@ -31,6 +31,7 @@ from functions.agents.core.mcp_models import Description, Discovery, McpServer
 from functions.agents.core.mcp_ports import CallOutcome
 from functions.agents.core.tool_errors import StdioRefused, ToolFailed
 from functions.kit.egress import EgressPolicy
+from functions.kit.errors import DcoderError
 
 MOST_TOOLS = 200
 _DISCOVERY_SECONDS = 10.0
@@ -89,7 +90,9 @@ class SdkSessions:
 
     async def discover(self, server: McpServer) -> Discovery:
         """Which tools a server has."""
-        async with self._talking(server, _DISCOVERY_SECONDS) as (client, _):
+        # A program has to start first, which may take it as long as a call.
+        seconds = _DISCOVERY_SECONDS if server.transport == "http" else server.timeout_seconds
+        async with self._talking(server, seconds) as (client, _):
             tools: dict[str, Description] = {}
             refused: list[str] = []
             cursor: str | None = None
@@ -129,7 +132,8 @@ class SdkSessions:
         """A session with a server, and the changes that it tells of meanwhile.
 
         Raises:
-            ToolFailed: whatever goes wrong, in words for the model.
+            ToolFailed: whatever goes wrong with the server, in words for the model.
+            DependencyUnavailable: the server's secret cannot be opened now; nothing was sent.
         """
         changes: list[str] = []
 
@@ -147,7 +151,8 @@ class SdkSessions:
                     yield client, changes
         except TimeoutError as error:
             raise ToolFailed("tool_timeout", f"the MCP server did not answer within {seconds:g} s") from error
-        except ToolFailed:
+        except (ToolFailed, DcoderError):
+            # What the platform itself lacks, such as the key of the server's secret, is not the server's failure.
             raise
         except Exception as error:
             # What a server can provoke in the SDK, or in a task group of it, is that server's failure.

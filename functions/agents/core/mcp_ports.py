@@ -36,8 +36,8 @@ class McpServers(Protocol):
         """Note that a held server was asked for its tools just now; an empty problem means that it told them."""
         ...
 
-    async def tools(self, space: Space, server: str | None = None) -> Sequence[McpTool]:
-        """The tools of a server, or of all, by name. Read outside the unit of work."""
+    async def tools(self, space: Space, server: str | None = None, name: str | None = None) -> Sequence[McpTool]:
+        """The tools of a server, or of all, by name; or the one of a name. Read outside the unit of work."""
         ...
 
     async def held_tools(self, space: Space, server: McpServer) -> Sequence[McpTool]:

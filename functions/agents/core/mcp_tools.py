@@ -52,8 +52,8 @@ class McpTools:
         if server is None:
             return None
         await self._freshen(space, server)
-        found = next((tool for tool in await self._servers.tools(space, server_name) if tool.name == tool_name), None)
-        return _tool(server, found) if found else None
+        found = await self._servers.tools(space, server_name, tool_name)
+        return _tool(server, found[0]) if found else None
 
     async def call(self, space: Space, call: ToolCall, setting: ToolSetting) -> ToolAnswer:
         """Have the server call it."""
