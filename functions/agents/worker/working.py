@@ -23,6 +23,7 @@ from functions.agents.wiring_worker import WorkerParts
 
 _RETRY_SECONDS = 1.0
 _CALL = timedelta(seconds=5)
+_LONGEST_STICKY = timedelta(seconds=5)
 _logger = logging.getLogger("dcoder.agents")
 
 
@@ -123,6 +124,8 @@ def make_worker(client: Client, parts: WorkerParts) -> Worker:
         # Cancellation is told in the answer to a heartbeat, so these must not be held back for long.
         max_heartbeat_throttle_interval=parts.heartbeat / 4,
         default_heartbeat_throttle_interval=parts.heartbeat / 4,
+        # The next part of a workflow waits so long for the worker that has it in memory, which may be dead.
+        sticky_queue_schedule_to_start_timeout=min(parts.heartbeat, _LONGEST_STICKY),
         graceful_shutdown_timeout=parts.drain / 2,
         deployment_config=WorkerDeploymentConfig(
             version=version,
