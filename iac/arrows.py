@@ -7,6 +7,7 @@ same arrows by name (a test compares).
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from iac.manifests import FUNCTION_LABEL, ROOM_LABEL, Manifest, manifest
 from iac.stack import (
@@ -34,6 +35,7 @@ _SERVING_PORTS = (8012, 8013, 8112, 8022)
 ANYONE = "anyone outside"
 INTERNET = "the Internet"
 KUBERNETES = "Kubernetes' API"
+_OBJECTS = "objects"
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,11 @@ PARTIES: dict[str, Party] = {
     "event bus": _named(DATA, "nats"),
     "event bus controller": _named(DATA, "nack"),
     "objects": _named(DATA, "minio"),
-    "workflow server": _named(WORKFLOWS, "temporal"),
+    "objects setup": _named(DATA, "minio-users"),
+    "workflow server": Party(WORKFLOWS, {"app.kubernetes.io/component": "temporal"}),
     "agent workers": _named(WORKFLOWS, "agent-worker"),
-    "plugin workers": _named(WORKFLOWS, "plugin-worker"),
     "scaler": Party(SCALING),
-    "identity": _named(IDENTITY, "logto"),
+    "identity": Party(IDENTITY, {"app.kubernetes.io/component": "logto"}),
     "flags": Party(FLAGS, {ROOM_LABEL: "flagsmith"}),
     "experiments": _named(LLMOPS, "mlflow"),
     "prompts": Party(LLMOPS, {"app.kubernetes.io/instance": "agenta"}),
@@ -108,7 +110,7 @@ PARTIES: dict[str, Party] = {
     "chats": Party(CLIENTS, {ROOM_LABEL: "open-webui"}),
     "dashboards": Party(CLIENTS, {ROOM_LABEL: "dashboards"}),
     "metrics": _named(OBSERVABILITY, "prometheus"),
-    "monitoring operator": _named(OBSERVABILITY, "kube-prometheus-stack-prometheus-operator"),
+    "monitoring operator": Party(OBSERVABILITY, {"app": "kube-prometheus-stack-operator"}),
     "cluster metrics": _named(OBSERVABILITY, "kube-state-metrics"),
     "alerts": _named(OBSERVABILITY, "alertmanager"),
     "charts": _named(OBSERVABILITY, "grafana"),
@@ -128,7 +130,7 @@ ARROWS: tuple[Arrow, ...] = (
     Arrow("edge", "chats", (8080,), "browsers"),
     Arrow("edge", "dashboards", (3000,), "browsers"),
     Arrow("edge", "experiments", (5000,), "MLflow's pages"),
-    Arrow("edge", "prompts", (80, 8000, 3000), "Agenta's pages"),
+    Arrow("edge", "prompts", (3000, 8000, 8080), "Agenta's pages"),
     Arrow("edge", "LLM traces", (3000,), "Langfuse's pages"),
     Arrow("edge", "charts", (3000,), "Grafana's pages"),
     Arrow("edge", "telemetry", (4318,), "spans"),
@@ -143,7 +145,6 @@ ARROWS: tuple[Arrow, ...] = (
     Arrow("functions", "identity", (3001,), "signing keys, sign-in"),
     Arrow("functions", "flags", (8000,), "flags"),
     Arrow("functions", "workflow server", (7233,), "agents"),
-    Arrow("functions", "queue", (6379,), "plugins' background work"),
     Arrow("functions", "telemetry", (4318,), "spans"),
     Arrow("functions", "LLM traces", (3000,), "LLM calls"),
     Arrow("functions", INTERNET, (443,), "providers, tools, webhooks"),
@@ -170,7 +171,14 @@ ARROWS: tuple[Arrow, ...] = (
     Arrow("event bus controller", "event bus", (4222,), "streams and consumers"),
     Arrow("event bus controller", KUBERNETES, (443, 6443), "reads what is declared"),
     Arrow("objects", "objects", (9000,), "erasure coding"),
-    Arrow("workflow server", "workflow server", (6933, 6934, 6935, 6939, 7233, 7234, 7235, 7239), "its services"),
+    Arrow("objects", "telemetry", (8088,), "who did what to which object"),
+    Arrow("objects setup", "objects", (9000,), "users and their policies"),
+    Arrow(
+        "workflow server",
+        "workflow server",
+        (6933, 6934, 6935, 6939, 7233, 7234, 7235, 7239),
+        "its services, its console",
+    ),
     Arrow("workflow server", "database", (5432,), "histories"),
     Arrow("agent workers", "workflow server", (7233,), "work"),
     Arrow("agent workers", "pooler", (5432,), "executions"),
@@ -179,26 +187,22 @@ ARROWS: tuple[Arrow, ...] = (
     Arrow("agent workers", "edge", (8000,), "models, search"),
     Arrow("agent workers", "telemetry", (4318,), "spans"),
     Arrow("agent workers", INTERNET, (443,), "tools"),
-    Arrow("plugin workers", "queue", (6379,), "work"),
-    Arrow("plugin workers", "pooler", (5432,), "plugins' configuration"),
-    Arrow("plugin workers", "cache and limits", (6379,), "what functions share"),
-    Arrow("plugin workers", "event bus", (4222,), "flags and revocations"),
-    Arrow("plugin workers", "edge", (8000,), "the platform's API"),
-    Arrow("plugin workers", "telemetry", (4318,), "spans"),
-    Arrow("plugin workers", INTERNET, (443,), "plugins' services"),
     Arrow("scaler", "workflow server", (7233,), "backlog of agents"),
-    Arrow("scaler", "queue", (6379,), "backlog of plugins"),
     Arrow("identity", "database", (5432,), "accounts"),
     Arrow("identity", "edge", (8000,), "webhook of accounts"),
+    Arrow("identity", "identity", (3001,), "its sync"),
     Arrow("identity", INTERNET, (443, 587), "mail, social sign-in, known leaked passwords"),
     Arrow("flags", "database", (5432,), "flags"),
     Arrow("flags", "edge", (8000,), "webhook of flags"),
+    Arrow("flags", "flags", (8000,), "its sync"),
     Arrow("experiments", "database", (5432,), "runs"),
     Arrow("experiments", "objects", (9000,), "artifacts"),
-    Arrow("prompts", "prompts", (80, 3000, 5672, 6379, 8000), "its parts"),
+    Arrow("prompts", "prompts", (3000, 3567, 8000, 8080), "its parts"),
+    Arrow("prompts", "queue", (6379,), "its queues"),
     Arrow("prompts", "database", (5432,), "prompts"),
     Arrow("prompts", "edge", (8000,), "models"),
-    Arrow("LLM traces", "LLM traces", (3000, 3030, 6379, 8123, 9000, 9181, 9234), "its parts"),
+    Arrow("LLM traces", "LLM traces", (8123, 9000), "ClickHouse"),
+    Arrow("LLM traces", "queue", (6379,), "its queues"),
     Arrow("LLM traces", "database", (5432,), "projects"),
     Arrow("LLM traces", "objects", (9000,), "events"),
     Arrow("chats", "edge", (8000,), "models, documents, agents, sign-in"),
@@ -221,6 +225,9 @@ ARROWS: tuple[Arrow, ...] = (
     Arrow("metrics", "objects", (9000,), "scrapes"),
     Arrow("metrics", "workflow server", (9090,), "scrapes"),
     Arrow("metrics", "telemetry", (8888,), "scrapes"),
+    Arrow("metrics", "logs", (3100,), "scrapes"),
+    Arrow("metrics", "traces", (3200,), "scrapes"),
+    Arrow("metrics", "agent workers", (8083,), "scrapes"),
     Arrow("metrics", "cluster metrics", (8080,), "scrapes"),
     Arrow("metrics", "alerts", (9093,), "alerts"),
     Arrow("metrics", KUBERNETES, (443, 6443), "finds what to scrape"),
@@ -232,11 +239,12 @@ ARROWS: tuple[Arrow, ...] = (
     Arrow("charts", "logs", (3100,), "queries"),
     Arrow("charts", "traces", (3200,), "queries"),
     Arrow("charts", "alerts", (9093,), "queries"),
-    Arrow("charts", KUBERNETES, (443, 6443), "its sidecar finds dashboards"),
     Arrow("log reader", "logs", (3100,), "what pods wrote"),
     Arrow("log reader", KUBERNETES, (443, 6443), "reads what pods wrote"),
     Arrow("telemetry", "traces", (4317,), "spans"),
     Arrow("telemetry", "logs", (3100,), "records"),
+    Arrow("logs", "objects", (9000,), "chunks"),
+    Arrow("traces", "objects", (9000,), "blocks"),
 )
 
 
@@ -269,6 +277,12 @@ _DNS = {
 
 
 def _rule(side: str, arrow: Arrow, other: str, platform: Platform) -> dict[str, Any]:
+    external = platform.configuration.objects.external
+    if side == "to" and other == _OBJECTS and external:
+        # Whoever runs it, wherever it is: its port is all that is known of it.
+        address = urlsplit(external.endpoint)
+        port = address.port or (443 if address.scheme == "https" else 80)
+        return {"ports": [{"protocol": "TCP", "port": port}], "to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}
     rule: dict[str, Any] = {"ports": [{"protocol": "TCP", "port": port} for port in arrow.ports]}
     if peers := _peers(other, platform):
         rule[side] = peers

@@ -61,14 +61,24 @@ def manifest(
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
 
 
-def secret(name: str, namespace: str, **texts: SecretText) -> Manifest:
-    """A Secret whose values are completed when it is registered, or fetched by External Secrets."""
-    return manifest("v1", "Secret", name, namespace=namespace, type="Opaque", stringData=dict(texts))
+def secret(
+    name: str, namespace: str, texts: Mapping[str, str], *, room: str, kind: str = "Opaque", **labels: str
+) -> Manifest:
+    """A Secret whose values are completed when it is registered, or fetched by External Secrets.
+
+    Args:
+        texts: key to template.
+    """
+    data = {key: SecretText(text) for key, text in texts.items()}
+    return manifest(
+        "v1", "Secret", name, namespace=namespace, labels={ROOM_LABEL: room, **labels}, type=kind, stringData=data
+    )
 
 
-def config_map(name: str, namespace: str, files: Mapping[str, str]) -> Manifest:
+def config_map(name: str, namespace: str, files: Mapping[str, str], *, room: str) -> Manifest:
     """A ConfigMap of files; its name ends in their digest, so that who mounts it is started anew when they change."""
-    return manifest("v1", "ConfigMap", f"{name}-{digest(files)}", namespace=namespace, immutable=True, data=dict(files))
+    made = manifest("v1", "ConfigMap", f"{name}-{digest(files)}", namespace=namespace, labels={ROOM_LABEL: room})
+    return {**made, "immutable": True, "data": dict(files)}
 
 
 def name_of(item: Manifest) -> str:

@@ -5,7 +5,24 @@ from dataclasses import dataclass
 
 from iac.charts import Chart, charts
 from iac.manifests import Manifest, describe
-from iac.rooms import cluster, events, functions, knative, migrations, settings
+from iac.rooms import (
+    clients,
+    cluster,
+    events,
+    flagsmith,
+    functions,
+    identity,
+    knative,
+    kong,
+    llmops,
+    migrations,
+    objects,
+    observability,
+    postgres,
+    redis,
+    settings,
+    workflows,
+)
 from iac.stack import Platform
 
 
@@ -33,11 +50,21 @@ class Rendered:
 
 ROOMS: tuple[Room, ...] = (
     Room("cluster", cluster.objects),
-    Room("knative", knative.objects, after=("cluster",)),
     Room("settings", settings.objects, after=("cluster",)),
+    Room("objects", objects.objects, after=("cluster",)),
+    Room("postgres", postgres.objects, after=("objects",)),
+    Room("redis", redis.objects, after=("cluster",)),
     Room("events", events.objects, after=("settings",)),
-    Room("migrations", migrations.objects, after=("events",)),
-    Room("functions", functions.objects, after=("knative", "migrations")),
+    Room("migrations", migrations.objects, after=("settings", "postgres", "objects")),
+    Room("knative", knative.objects, after=("cluster",)),
+    Room("observability", observability.objects, after=("objects",)),
+    Room("workflows", workflows.objects, after=("postgres", "redis")),
+    Room("functions", functions.objects, after=("knative", "migrations", "redis", "events")),
+    Room("kong", kong.objects, after=("knative", "redis", "objects")),
+    Room("identity", identity.objects, after=("postgres",)),
+    Room("flagsmith", flagsmith.objects, after=("postgres",)),
+    Room("llmops", llmops.objects, after=("postgres", "redis", "objects")),
+    Room("clients", clients.objects, after=("postgres",)),
 )
 
 

@@ -21,7 +21,8 @@ class SecretValues(Mapping[str, str]):
     """Every secret by its name, of a stack that keeps them in its file.
 
     A name that nobody else issues is a password of ours: HMAC-SHA256 of the root over the name and its generation
-    (RFC 2104), so that one secret has to be kept, and one password can be rotated.
+    (RFC 2104), so that one secret has to be kept, and one password can be rotated. Names that end in `Base64Key` or
+    `HexKey` are 256-bit keys, written so.
     """
 
     def __init__(self, secrets: Secrets) -> None:
@@ -39,6 +40,10 @@ class SecretValues(Mapping[str, str]):
             raise MissingSecret("dcoder:secrets.root is missing")
         message = f"{name}:{self._secrets.generation.get(name, 1)}".encode()
         code = hmac.digest(self._secrets.root.get_secret_value().encode(), message, hashlib.sha256)
+        if name.endswith("Base64Key"):
+            return base64.b64encode(code).decode()
+        if name.endswith("HexKey"):
+            return code.hex()
         return base64.urlsafe_b64encode(code[:_BYTES]).decode().replace("-", "x").replace("_", "y")
 
     def __iter__(self) -> Any:

@@ -118,4 +118,10 @@ POSTGRES_HOST: Final = f"platform-rw.{DATA}.svc.cluster.local"
 POOLER_HOST: Final = f"platform-pooler.{DATA}.svc.cluster.local"
 NATS_HOST: Final = f"nats.{DATA}.svc.cluster.local"
 OTLP_URL: Final = inside("otel-collector", OBSERVABILITY, 4318)
+TEMPORAL_ADDRESS: Final = f"temporal.{WORKFLOWS}.svc.cluster.local:7233"
 OBJECTS_URL: Final = inside("minio", DATA, 9000)
+
+
+def database_url(role: str, password: str, database: str | None = None, *, host: str = POSTGRES_HOST) -> str:
+    """Template of a Postgres address, by TLS; `password` is a secret's name."""
+    return f"postgresql://{role}:{{{{ {password} }}}}@{host}:5432/{database or role}?sslmode=require"

@@ -48,6 +48,7 @@ class Container:
         ports: name to number.
         secrets: variable to (Secret, key).
         env_from: Secrets whose keys are all variables.
+        fields: variable to a field of the pod.
         writable: folders that it may write to; they are empty at every start.
         mounts: folder to the name of a volume, or to (volume, file in it).
     """
@@ -61,6 +62,7 @@ class Container:
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     env_from: tuple[str, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
     live: Probe | None = None
     ready: Probe | None = None
     startup: Probe | None = None
@@ -80,7 +82,10 @@ class Container:
             "command": list(self.command),
             "args": list(self.args),
             "ports": [{"name": name, "containerPort": port} for name, port in self.ports.items()],
-            "env": environment(self.env, self.secrets),
+            "env": [
+                *environment(self.env, self.secrets),
+                *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in self.fields.items()),
+            ],
             "envFrom": [{"secretRef": {"name": name}} for name in self.env_from],
             "livenessProbe": self.live,
             "readinessProbe": self.ready,
@@ -141,7 +146,7 @@ class Workload:
         volumes: of the pod, beside those for writable folders.
         service: name to (port of the Service, name of the container's port); none where nobody connects.
         metrics: name of the container's port that Prometheus asks, and the path.
-        account: name of an existing service account; by default one of its own, that may do nothing.
+        token: mount the token of its service account, which may do what a Role lets it.
     """
 
     name: str

@@ -4,10 +4,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from iac.configuration.applications import (
+    Agenta,
+    Clients,
+    Flagsmith,
+    Kong,
+    Langfuse,
+    Logto,
+    Mlflow,
+    Observability,
+)
 from iac.configuration.base import Digest, Strict
 from iac.configuration.cluster import Cluster, Secrets
 from iac.configuration.functions import Dispatcher, Functions
-from iac.configuration.stateful import Nats, Objects
+from iac.configuration.stateful import Nats, Objects, Postgres, Redis, Temporal
 
 Registry = Annotated[str, Field(pattern=r"^[a-z0-9.:-]+(/[a-z0-9._-]+)*$", examples=["registry.example.com/dcoder"])]
 
@@ -23,8 +33,19 @@ class Configuration(Strict):
     secrets: Secrets = Field(description="Secrets.")
     functions: Functions = Field(Functions(), description="Functions.")
     dispatcher: Dispatcher = Field(Dispatcher(), description="Dispatcher and relay.")
+    postgres: Postgres = Field(Postgres(), description="Postgres.")
+    redis: Redis = Field(Redis(), description="Redis.")
     nats: Nats = Field(Nats(), description="NATS.")
+    temporal: Temporal = Field(Temporal(), description="Temporal.")
     objects: Objects = Field(Objects(), description="Objects.")
+    kong: Kong = Field(Kong(), description="The edge.")
+    logto: Logto = Field(Logto(), description="Sign-in.")
+    flagsmith: Flagsmith = Field(Flagsmith(), description="Feature flags.")
+    mlflow: Mlflow = Field(Mlflow(), description="Experiments.")
+    agenta: Agenta = Field(Agenta(), description="Prompts.")
+    langfuse: Langfuse = Field(Langfuse(), description="Traces of LLM calls.")
+    clients: Clients = Field(Clients(), description="Chats and dashboards.")
+    observability: Observability = Field(Observability(), description="Metrics, logs, traces.")
 
     @model_validator(mode="after")
     def _pinned(self) -> Self:

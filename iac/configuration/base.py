@@ -47,7 +47,7 @@ class Resources(Strict):
 class Storage(Strict):
     """A volume that stays."""
 
-    size: Bytes
+    size: Bytes = Field(description="Size of this volume.")
     storage_class: str | None = Field(
         None, description="Storage class of this volume; none takes `cluster.storageClass`."
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from functions.kit.catalogue import Function
-from iac.manifests import ROOM_LABEL, Manifest, SecretText, manifest, secret
+from iac.manifests import ROOM_LABEL, Manifest, manifest, secret
 from iac.rooms.settings import DISPATCHER_SETTINGS, KEY_MOUNTS, SETTINGS, WRITABLE, key_volume, settings
 from iac.stack import DATA, FUNCTION_URL, FUNCTIONS, Platform
 from iac.workloads import Container, Workload, http_probe
@@ -19,19 +19,13 @@ _MOST_UNSETTLED = 10_000
 
 def objects(platform: Platform) -> Iterator[Manifest]:
     """Everything of the room."""
-    yield _credentials()
+    yield secret("nats-credentials", DATA, {"user": "dcoder", "password": "{{ nats }}"}, room=ROOM)
     declarations = load_declarations()
     for declaration in declarations:
         yield _stream(declaration, platform)
     for function in platform.catalogue.events():
         yield _consumer(function, declarations)
     yield from _dispatcher(platform)
-
-
-def _credentials() -> Manifest:
-    made = secret("nats-credentials", DATA, user=SecretText("dcoder"), password=SecretText("{{ nats }}"))
-    made["metadata"]["labels"] |= _LABELS
-    return made
 
 
 def _stream(declaration: Declaration, platform: Platform) -> Manifest:

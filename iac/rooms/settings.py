@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from iac.configuration.cluster import OPTIONAL_SECRETS
-from iac.manifests import ROOM_LABEL, Manifest, SecretText, secret
+from iac.manifests import Manifest, SecretText, secret
 from iac.stack import (
     EDGE_URL,
     FLAGS,
@@ -18,6 +18,7 @@ from iac.stack import (
     POOLER_HOST,
     POSTGRES_HOST,
     REDIS_HOSTS,
+    TEMPORAL_ADDRESS,
     Platform,
     inside,
 )
@@ -88,6 +89,7 @@ def settings(platform: Platform) -> dict[str, str]:
         "DCODER_KEK_FILE": f"{KEYS_FOLDER}/kek.json",
         "DCODER_SERVICE_KEYS_FILE": f"{KEYS_FOLDER}/service-keys.json",
         "DCODER_SPOOL_DIR": SPOOL,
+        "DCODER_TEMPORAL_ADDRESS": TEMPORAL_ADDRESS,
         "DCODER_LANGFUSE_URL": inside("langfuse-web", LLMOPS, 3000),
     }
     if configuration.secrets.has("flagsmithEnvironmentKey"):
@@ -101,12 +103,12 @@ def key_volume() -> dict[str, Any]:
     return {"name": "keys", "secret": {"secretName": KEYS, "defaultMode": 0o444}}
 
 
-def _secrets(platform: Platform) -> Iterator[Manifest]:
+def platform_settings(platform: Platform, namespace: str) -> Manifest:
+    """Secret settings of every program of ours."""
     has = platform.configuration.secrets.has
+    pooled = f"postgresql://dcoder_platform:{{{{ databaseFunctions }}}}@{POOLER_HOST}:5432/platform?sslmode=require"
     texts = {
-        "DCODER_DATABASE_URL": (
-            f"postgresql://dcoder_platform:{{{{ databaseFunctions }}}}@{POOLER_HOST}:5432/platform?sslmode=require"
-        ),
+        "DCODER_DATABASE_URL": pooled,
         "DCODER_REDIS_URL": f"redis://:{{{{ redisPlatform }}}}@{REDIS_HOSTS['platform']}:6379/0",
         "DCODER_NATS_URL": f"nats://dcoder:{{{{ nats }}}}@{NATS_HOST}:4222",
         "DCODER_LANGFUSE_PUBLIC_KEY": "pk-lf-{{ langfusePublic }}",
@@ -116,16 +118,31 @@ def _secrets(platform: Platform) -> Iterator[Manifest]:
         texts["DCODER_OIDC_CLIENT_SECRET"] = _OIDC_CLIENT
     if has("flagsmithEnvironmentKey"):
         texts["DCODER_FLAGSMITH_ENVIRONMENT_KEY"] = "{{ flagsmithEnvironmentKey }}"
-    yield _secret(SETTINGS, texts)
+    return secret(SETTINGS, namespace, texts, room=ROOM)
+
+
+def platform_keys(namespace: str) -> Manifest:
+    """Key files that every program of ours reads."""
+    files = {"kek.json": "{{ keyEncryptionKeys }}", "service-keys.json": "{{ serviceKeys }}"}
+    return secret(KEYS, namespace, files, room=ROOM)
+
+
+def _secrets(platform: Platform) -> Iterator[Manifest]:
+    yield platform_settings(platform, FUNCTIONS)
+    yield platform_keys(FUNCTIONS)
     # Outboxes are listened to, which a pooler does not pass on.
     direct = f"postgresql://dcoder_platform:{{{{ databaseFunctions }}}}@{POSTGRES_HOST}:5432/platform?sslmode=require"
     yield _secret(DISPATCHER_SETTINGS, {"DCODER_DATABASE_URL": direct})
     yield _secret(BUCKETS_SETTINGS, _buckets(platform))
-    yield _secret(KEYS, {"kek.json": "{{ keyEncryptionKeys }}", "service-keys.json": "{{ serviceKeys }}"})
     wanted = {grant for function in platform.catalogue for grant in function.grants}
     for grant in sorted(wanted & set(GRANTS)):
         if is_given(grant, platform):
             yield _secret(f"grant-{grant}", _grant_texts(grant, platform))
+
+
+def grant_of_objects(platform: Platform, namespace: str) -> Manifest:
+    """What reads and writes the platform's own buckets."""
+    return secret("grant-objects", namespace, _grant_texts("objects", platform), room=ROOM)
 
 
 def _buckets(platform: Platform) -> dict[str, str]:
@@ -152,6 +169,4 @@ def is_given(grant: str, platform: Platform) -> bool:
 
 
 def _secret(name: str, texts: Mapping[str, str]) -> Manifest:
-    made = secret(name, FUNCTIONS, **{key: SecretText(text) for key, text in texts.items()})
-    made["metadata"]["labels"][ROOM_LABEL] = ROOM
-    return made
+    return secret(name, FUNCTIONS, texts, room=ROOM)

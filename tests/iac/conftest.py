@@ -54,7 +54,13 @@ def manifests(rendered: tuple[Rendered, ...]) -> list[Manifest]:
     return everything(rendered)
 
 
-def find(items: list[Manifest], kind: str, name: str) -> Manifest:
-    found = [item for item in items if item["kind"] == kind and item["metadata"]["name"] == name]
+def find(items: list[Manifest], kind: str, name: str, namespace: str | None = None) -> Manifest:
+    found = [
+        item
+        for item in items
+        if item["kind"] == kind
+        and item["metadata"]["name"] == name
+        and namespace in {None, item["metadata"].get("namespace")}
+    ]
     assert len(found) == 1, f"{kind} {name}: {len(found)}"
     return found[0]

@@ -35,8 +35,12 @@ def replaced(given: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("registry", None, "pulumi config set --path 'dcoder:registry' registry.example.com/dcoder"),
         ("cluster.domain", None, "pulumi config set --path 'dcoder:cluster.domain' dcoder.example.com"),
         ("cluster.domain", "Not a domain", "pulumi config set --path 'dcoder:cluster.domain' dcoder.example.com"),
+        ("postgres.storage.size", "5 gigs", "pulumi config set --path 'dcoder:postgres.storage.size' 20Gi"),
+        ("postgres.instances", 0, "pulumi config set --path 'dcoder:postgres.instances' 3"),
         ("nats.replicas", 2, "pulumi config set --path 'dcoder:nats.replicas' 1"),
+        ("redis.edge.eviction", "sometimes", "'dcoder:redis.edge.eviction' noeviction"),
         ("digests.kong", "latest", "pulumi config set --path 'dcoder:digests.kong'"),
+        ("kong.replica", 3, "fix: remove it; kong knows edition, replicas"),
         ("postgress", {}, "fix: remove it; a stack knows environment, registry"),
     ],
 )  # fmt: skip
@@ -58,6 +62,7 @@ def test_a_wrong_setting_is_named_with_its_fix(path: str, value: Any, fix: str) 
         ("functions.settings", {"log_levle": "debug"}, "no setting log_levle"),
         ("functions.settings", {"flags_webhook_secret": "hush"}, "may not hold secrets: flags_webhook_secret"),
         ("functions.rollout.percent", 101, "dcoder:functions.rollout.percent"),
+        ("objects.replicas", 3, "erasure coding needs four"),
         ("cluster.pullByTag", True, "`cluster.pullByTag` is for the environment dev alone"),
         ("cluster.issuer", {"kind": "acme"}, "`acme` needs `email` and `solver`"),
     ],
@@ -69,12 +74,12 @@ def test_what_does_not_fit_together_is_said(path: str, value: Any, says: str) ->
 
 
 def test_every_fault_is_told_at_once_and_no_secret_with_them() -> None:
-    given = replaced(replaced(stack(), "nats.replicas", "many"), "secrets.values.strange", "hush-hush")
+    given = replaced(replaced(stack(), "postgres.instances", "many"), "secrets.values.strange", "hush-hush")
     given["secrets"]["generation"] = {"redis": "two"}
     with pytest.raises(ConfigurationError) as caught:
         parse(given)
     message = str(caught.value)
-    assert "dcoder:nats.replicas" in message
+    assert "dcoder:postgres.instances" in message
     assert "dcoder:secrets.generation.redis" in message
     assert "hush-hush" not in message
     assert ROOT_SECRET not in message

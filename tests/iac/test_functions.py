@@ -152,7 +152,7 @@ def test_a_function_that_did_not_change_keeps_all_its_traffic(platform: Platform
 
 
 def test_secrets_are_templates_until_they_are_registered(manifests: list[Manifest]) -> None:
-    texts = find(manifests, "Secret", "platform-settings")["stringData"]
+    texts = find(manifests, "Secret", "platform-settings", "functions")["stringData"]
     assert texts["DCODER_DATABASE_URL"].names == {"databaseFunctions"}
     assert all(isinstance(text, SecretText) for text in texts.values())
     assert "not-a-secret" not in str(manifests)

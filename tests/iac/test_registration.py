@@ -108,9 +108,9 @@ def test_charts_are_installed_or_left_out(registered: list[Registered], bare: li
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
-        ({"nats": {"replicas": "many"}}, "dcoder:nats.replicas"),
+        ({"postgres": {"instances": "many"}}, "dcoder:postgres.instances"),
         ({"digests": {}}, "dcoder:digests."),
-        ({"nats": {"replicas": 1}}, "events are kept once"),
+        ({"postgres": {"instances": 1}}, "one server of Postgres"),
     ],
 )
 def test_a_wrong_stack_registers_nothing_and_says_why(overrides: dict[str, Any], says: str) -> None:

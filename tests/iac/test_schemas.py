@@ -15,10 +15,11 @@ from tests.iac.schemas import custom_faults, faults
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "production": {},
-    "development": {"environment": "dev", "nats": {"replicas": 1}},
+    "development": {"environment": "dev", "nats": {"replicas": 1}, "objects": {"replicas": 1}},
     "external stores": {
         "objects": {"external": {"endpoint": "https://s3.example.com"}},
         "secrets": {"source": "external"},
+        "postgres": {"restore": {"targetTime": "2026-11-26 10:00:00Z"}},
     },
 }
 
