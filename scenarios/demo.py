@@ -212,6 +212,33 @@ async def alert_arrives_live(story: Story) -> str:
     )
 
 
+async def agent_with_approval(story: Story) -> str:
+    """An agent does a task once somebody has approved the tool it wants."""
+    order = {
+        "graphId": "react",
+        "input": {"task": 'Use builtin_calculator with expression="17 * 2340 / 100" and tell me the result.'},
+        "tools": ["builtin.calculator"],
+        "options": {"model": story.model, "approve": ["builtin.calculator"], "wait": 30},
+    }
+    begun = (await story.as_tenant.call("POST", "/v1/agents/execute", order)).expect(200).body
+    path = f"/v1/agents/executions/{begun['executionId']}"
+    if begun["status"] != "waiting":
+        return f"left out: the model answered without the tool ({begun['status']})"
+    started = time.perf_counter()
+    word = f"{path}/interrupts/{begun['interrupt']['id']}"
+    (await story.as_tenant.call("POST", word, {"decision": "approve"})).expect(200)
+
+    async def ended() -> dict[str, Any] | None:
+        told = (await story.as_tenant.call("GET", path)).expect(200).body
+        return told if told["status"] in {"completed", "failed"} else None
+
+    done = await eventually(ended, "the end of the execution", 60)
+    if done["status"] != "completed":
+        raise ScenarioError(f"the execution failed: {done['error']}")
+    taken = (time.perf_counter() - started) * 1000
+    return f"{done['stepsDone']} steps, {taken:.0f} ms after the approval: {done['output']['answer'][:60]}"
+
+
 STEPS: dict[str, Step] = {
     "A tenant gets a database of its own": provision_tenant,
     "Its provider key is stored encrypted": store_provider_key,
@@ -223,6 +250,7 @@ STEPS: dict[str, Step] = {
     "Another tenant sees nothing of it": other_tenant_is_refused,
     "Every token is counted, every saved one too": usage_is_counted,
     "A threshold is crossed, and whoever watches sees the alert": alert_arrives_live,
+    "An agent does a task once somebody has approved its tool": agent_with_approval,
 }
 
 

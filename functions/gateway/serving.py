@@ -63,7 +63,9 @@ async def complete(
     if HEADER in request.headers:
         raise InvalidRequest("Idempotency-Key cannot be used with stream: a stream is not replayed")
     streamed = await use.completions.stream(caller, body, control, dialect)
-    return EventStream(_frames(streamed, framing), headers=headers_of(streamed.call), on_close=streamed.close)
+    # Only our own functions need it, and clients there are that cannot read past a comment.
+    frames = _frames(streamed, framing, tells_cost=principal.kind == "service")
+    return EventStream(frames, headers=headers_of(streamed.call), on_close=streamed.close)
 
 
 def json_response(body: Json, headers: Mapping[str, str]) -> Response:
@@ -95,7 +97,7 @@ def _cost_of(call: Call) -> dict[str, str]:
     return {_COST: str(call.booking.cost_micro_usd)}
 
 
-async def _frames(streamed: StreamedAnswer, framing: Framing) -> AsyncIterator[bytes]:
+async def _frames(streamed: StreamedAnswer, framing: Framing, *, tells_cost: bool) -> AsyncIterator[bytes]:
     told = 0
     try:
         async for event in streamed.chunks:
@@ -105,7 +107,8 @@ async def _frames(streamed: StreamedAnswer, framing: Framing) -> AsyncIterator[b
         # The status is long sent: the error is the stream's last word, and what ends a whole one is withheld.
         yield framing.frame(framing.failure(as_dcoder_error(error), told))
         return
-    # A comment, as what the call cost is known too late for a header; clients that read events pass over it.
-    yield f": {_COST}={streamed.call.booking.cost_micro_usd}\n\n".encode()
+    if tells_cost:
+        # A comment, as it is known too late for a header.
+        yield f": {_COST}={streamed.call.booking.cost_micro_usd}\n\n".encode()
     if framing.last:
         yield framing.last
