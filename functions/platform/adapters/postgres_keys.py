@@ -31,7 +31,11 @@ SEALED = (
     SealedColumn("flag_webhooks", "secret", row="tenant_id"),
 )
 # The same in every tenant's own database, which is nobody else's. Other contexts keep them; places are named alike.
-SEALED_OF_TENANT = (SealedColumn("mcp_servers", "secret"),)
+SEALED_OF_TENANT = (
+    SealedColumn("mcp_servers", "secret"),
+    SealedColumn("agent_mcp_servers", "secret", row="name"),
+    SealedColumn("tool_calls", "result", row="call_id"),
+)
 # A ciphertext begins with its key's version, big endian: bytes compare like numbers.
 _OLDER = " UNION ALL ".join(
     f"""

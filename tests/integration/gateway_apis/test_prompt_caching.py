@@ -14,7 +14,7 @@ RATES = {
     "openai": ("gpt-4o-mini", 0.075, 0.15, 0.15, 0.60),
     "anthropic": ("claude-haiku-4-5", 0.10, 1.25, 1.00, 5.00),
     "google": ("gemini-2.5-flash", 0.03, 0.30, 0.30, 2.50),
-    "groq": ("openai/gpt-oss-20b", 0.05, 0.10, 0.10, 0.50),
+    "groq": ("openai/gpt-oss-20b", 0.0375, 0.075, 0.075, 0.30),
 }
 TOLD = ("promptTokens", "cachedPromptTokens", "cacheWriteTokens", "completionTokens")
 

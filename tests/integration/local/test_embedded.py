@@ -39,6 +39,8 @@ COMPONENTS = (
     "events",
     "ingestion",
     "dispatcher",
+    "temporal",
+    "agents-worker",
     "edge",
 )
 IDLE_MB = 1536

@@ -184,6 +184,7 @@ async def test_every_column_of_a_tenant_s_database_that_may_hold_secrets_is_know
         ("embeddings", "vector"),
         ("postings", "entries"),
         ("removals", "numbers"),
+        ("tool_calls", "digest"),
     }
     columns = await fetch(platform, BYTES, of=tenant)
     assert {(row["table_name"], row["column_name"]) for row in columns} - others == {
