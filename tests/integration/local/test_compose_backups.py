@@ -68,7 +68,10 @@ def backups() -> Iterator[Backups]:
         command = f"ARCHIVE={folder}/archive BACKUP_KEY={folder}/key sh {folder}/scripts/archive.sh %p %f"
         options = f"-c wal_level=replica -c archive_mode=on -c archive_command='{command}'"
         with postgres_server(options) as server:
-            yield Backups(server, folder)
+            backups = Backups(server, folder)
+            first = backups.script("backup.sh")
+            assert first.returncode == 0, first.stderr
+            yield backups
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import aiohttp
 import psutil
@@ -20,12 +20,15 @@ def stopped(platform: Platform, component: str) -> Iterator[None]:
     server = psutil.Process(platform.pid(component))
     processes = [server, *server.children(recursive=True)]
     for process in processes:
-        process.suspend()
+        # A server's workers come and go.
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
     try:
         yield
     finally:
         for process in processes:
-            process.resume()
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 @pytest.mark.parametrize("component", ["postgres", "redis", "nats", "dispatcher", "llm", "api", "events", "edge"])
@@ -74,7 +77,8 @@ async def test_a_postgres_that_is_killed_while_it_hangs_comes_back(
 ) -> None:
     server = psutil.Process(platform.pid("postgres"))
     for process in [server, *server.children(recursive=True)]:
-        process.suspend()
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
     server.kill()
 
     async def readable() -> bool:
