@@ -6,6 +6,7 @@
 import importlib
 import inspect
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -262,7 +263,7 @@ def _table(model: type[BaseModel]) -> Iterator[str]:
 def _rows(model: type[BaseModel]) -> Iterator[str]:
     for name, field in _fields(model):
         kind = str(field.annotation) if "[" in str(field.annotation) else getattr(field.annotation, "__name__", "")
-        kind = kind.replace("typing.", "").replace("functions.kit.subjects.", "").replace("|", "or")
+        kind = re.sub(r"typing\.|functions\.kit\.subjects\.\w+\.", "", kind).replace("|", "or")
         yield f"| `{field.alias or name}` | {kind} | {field.description or ''} |"
 
 

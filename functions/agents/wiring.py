@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.agents.adapters.outbox import OutboxEvents
-from functions.agents.adapters.postgres_default_models import PostgresDefaultModels
 from functions.agents.adapters.postgres_executions import PostgresExecutions
 from functions.agents.adapters.redis_live import RedisLive
 from functions.agents.adapters.temporal_engine import TemporalAddress, TemporalEngine
@@ -15,6 +14,7 @@ from functions.agents.core.ports import Live
 from functions.agents.wiring_tools import agent_tools
 from functions.kit.clock import utc_now
 from functions.kit.database import UnitOfWork
+from functions.kit.default_models import DefaultModels
 from functions.kit.identifiers import new_id
 from functions.kit.json_schemas import problems
 from functions.kit.runtime import Runtime
@@ -53,7 +53,7 @@ async def agents(runtime: Runtime) -> AsyncIterator[Agents]:
         return data_converter(runtime.data_keys, runtime.secrets, runtime.objects.bucket(PAYLOADS))
 
     settings = runtime.settings
-    models = PostgresDefaultModels(
+    models = DefaultModels(
         runtime.databases, fresh=settings.api_key_cache_seconds, stale=settings.api_key_stale_seconds
     )
     async with agent_tools(runtime) as tools:

@@ -5,9 +5,8 @@ from fastapi import Request
 from functions.gateway.core.models import Caller
 from functions.gateway.core.shortening import level_of
 from functions.gateway.wiring import Gateway
-from functions.kit.authorisation import authorise
+from functions.kit.authorisation import authorise, tenant_named
 from functions.kit.context import current
-from functions.kit.errors import Forbidden, InvalidRequest
 from functions.kit.policies.attributes import Resource
 from functions.kit.principal import Principal
 
@@ -22,13 +21,7 @@ async def caller_of(request: Request, principal: Principal) -> Caller:
         Forbidden: there is no such tenant, or it may not call.
     """
     gateway: Gateway = request.app.state.wiring
-    tenant_id = principal.tenant_id or request.headers.get("x-tenant-id")
-    if tenant_id is None:
-        raise InvalidRequest("name the tenant in X-Tenant-Id")
-    tenant = await gateway.tenants.find(tenant_id)
-    if tenant is None:
-        raise Forbidden("there is no such tenant")
-    tenant.ensure_active()
+    tenant = await gateway.tenants.calling(tenant_named(request))
     return Caller(
         tenant.id,
         principal.api_key_id,
@@ -37,7 +30,7 @@ async def caller_of(request: Request, principal: Principal) -> Caller:
         tenant.settings,
         groups=principal.groups,
         models=principal.models,
-        authorise=lambda model: authorise(principal, "llm:call", tenant_id, Resource(kind="model", name=model)),
+        authorise=lambda model: authorise(principal, "llm:call", tenant.id, Resource(kind="model", name=model)),
         examined=tenant.examined and not _is_examiner(principal),
         compression=level_of(tenant.settings.compression, request.headers.get("x-compression")),
         session_id=request.headers.get("x-session-id", "")[:200],

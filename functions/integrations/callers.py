@@ -1,7 +1,6 @@
 """What every function of the context does first: find out which tenant's things it is about."""
 
 from functions.integrations.core.mcp_servers import Space
-from functions.kit.errors import Forbidden
 from functions.kit.tenancy import TenantDirectory
 
 
@@ -11,8 +10,5 @@ async def space_of(tenants: TenantDirectory, tenant_id: str) -> Space:
     Raises:
         Forbidden: there is no such tenant, or it may not call.
     """
-    tenant = await tenants.find(tenant_id)
-    if tenant is None:
-        raise Forbidden("there is no such tenant")
-    tenant.ensure_active()
+    tenant = await tenants.calling(tenant_id)
     return Space(tenant.id, tenant.database)

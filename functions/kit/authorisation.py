@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from fastapi import Depends, Request
 
 from functions.kit.context import current
-from functions.kit.errors import Forbidden, Unauthenticated
+from functions.kit.errors import Forbidden, InvalidRequest, Unauthenticated
 from functions.kit.policies.attributes import Resource
 from functions.kit.policies.enforcer import Asked, enforcer
 from functions.kit.policies.lines import defaults
@@ -111,6 +111,18 @@ def principal() -> Principal:
     if caller is None:
         raise Unauthenticated("a credential is required")
     return caller
+
+
+def tenant_named(request: Request) -> str:
+    """The tenant that a request is about where its path names none: the caller's, or the one in `X-Tenant-Id`.
+
+    Raises:
+        InvalidRequest: a superadmin named none.
+    """
+    tenant_id = principal().tenant_id or request.headers.get("x-tenant-id")
+    if tenant_id is None:
+        raise InvalidRequest("name the tenant in X-Tenant-Id")
+    return tenant_id
 
 
 def _check_known(action: str) -> None:

@@ -53,6 +53,28 @@ class OnBehalf:
         roles = frozenset({Role.ADMIN if principal.roles & {Role.ADMIN, Role.SUPERADMIN} else Role.USER})
         return cls(tenant_id, principal.user_id, principal.api_key_id, principal.groups, roles, principal.models)
 
+    def fields(self) -> dict[str, Any]:
+        """As it is stored for work that is done later; the tenant is that of the place."""
+        return {
+            "userId": self.user_id,
+            "apiKeyId": self.api_key_id,
+            "groups": sorted(self.groups),
+            "roles": sorted(self.roles),
+            "models": sorted(self.models),
+        }
+
+    @classmethod
+    def stored(cls, fields: Mapping[str, Any], tenant_id: str) -> "OnBehalf":
+        """From such fields."""
+        return cls(
+            tenant_id,
+            fields["userId"],
+            fields["apiKeyId"],
+            frozenset(fields["groups"]),
+            frozenset(Role(role) for role in fields["roles"]),
+            frozenset(fields["models"]),
+        )
+
 
 class ServiceTokens:
     """Signs and verifies them.

@@ -70,6 +70,19 @@ class TenantDirectory:
         """
         return await self._cache.get(tenant_id)
 
+    async def calling(self, tenant_id: str) -> Tenant:
+        """The tenant, which calls.
+
+        Raises:
+            Forbidden: there is no such tenant, or it may not call now.
+            DependencyUnavailable: the database is away and the tenant is not known from before.
+        """
+        tenant = await self.find(tenant_id)
+        if tenant is None:
+            raise Forbidden("there is no such tenant")
+        tenant.ensure_active()
+        return tenant
+
     def forget(self, tenant_id: str) -> None:
         """Ask again at the next use."""
         self._cache.forget(tenant_id)

@@ -2,8 +2,7 @@
 
 from fastapi import Request
 
-from functions.kit.authorisation import principal
-from functions.kit.errors import Forbidden, InvalidRequest
+from functions.kit.authorisation import principal, tenant_named
 from functions.kit.principal import Role
 from functions.kit.service_tokens import OnBehalf
 from functions.kit.tenancy import TenantDirectory
@@ -18,14 +17,7 @@ async def caller_of(request: Request, tenants: TenantDirectory) -> Caller:
         InvalidRequest: a superadmin named none.
         Forbidden: there is no such tenant, or it may not call.
     """
-    who = principal()
-    tenant_id = who.tenant_id or request.headers.get("x-tenant-id")
-    if tenant_id is None:
-        raise InvalidRequest("name the tenant in X-Tenant-Id")
-    tenant = await tenants.find(tenant_id)
-    if tenant is None:
-        raise Forbidden("there is no such tenant")
-    tenant.ensure_active()
+    who, tenant = principal(), await tenants.calling(tenant_named(request))
     # Who manages the tenant is bound by no access list: somebody must be able to put one right.
     reader = Reader(who.groups, everything=not who.roles.isdisjoint({Role.ADMIN, Role.SUPERADMIN}))
     return Caller(Space(tenant.id, tenant.database), reader, OnBehalf.of(who, tenant.id), who.subject)

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from functions.kit.default_models import DefaultModels
 from functions.kit.runtime import Runtime
 from functions.kit.tenancy import TenantDirectory
 from functions.knowledge.adapters.gateway_retrieval import GatewayRetrieval
 from functions.knowledge.adapters.http_reranker import HttpReranker
 from functions.knowledge.adapters.llm_reranker import LlmReranker
-from functions.knowledge.adapters.postgres_default_models import PostgresDefaultModels
 from functions.knowledge.adapters.postgres_search import PostgresSearch
 from functions.knowledge.core.answers import Answers
 from functions.knowledge.core.prompts import ReleasedPrompts
@@ -30,7 +30,7 @@ class Retrieval:
 async def retrieval(runtime: Runtime) -> AsyncIterator[Retrieval]:
     """Wire them."""
     settings = runtime.settings
-    models = PostgresDefaultModels(
+    models = DefaultModels(
         runtime.databases, fresh=settings.api_key_cache_seconds, stale=settings.api_key_stale_seconds
     )
     gateway = GatewayRetrieval(runtime.http, settings.edge_url, runtime.service_tokens, "knowledge-search")

@@ -7,7 +7,6 @@ from typing import Any
 
 import asyncpg
 
-from functions.agents.core.desk import behalf_fields, behalf_of
 from functions.agents.core.models import (
     Execution,
     Interrupt,
@@ -22,6 +21,7 @@ from functions.agents.core.models import (
 from functions.agents.core.ports import Filter
 from functions.kit.clock import rfc3339
 from functions.kit.database import connection
+from functions.kit.service_tokens import OnBehalf
 
 _SPENT = ", ".join(Spent.__dataclass_fields__)
 _ADDED = ", ".join(f"{name} = {name} + ${place}" for place, name in enumerate(Spent.__dataclass_fields__, 3))
@@ -90,7 +90,7 @@ class PostgresExecutions:
             execution.input,
             None if execution.tools is None else list(execution.tools),
             _options(execution.options),
-            behalf_fields(execution.behalf),
+            execution.behalf.fields(),
             execution.owner,
             execution.created_at,
         )
@@ -121,7 +121,7 @@ class PostgresExecutions:
     async def reopen(self, place: Place, execution: Execution) -> None:
         """Have an execution run again; the steps before the one it begins at are its own from then on."""
         session = await connection(place.database)
-        options, behalf = _options(execution.options), behalf_fields(execution.behalf)
+        options, behalf = _options(execution.options), execution.behalf.fields()
         await session.execute(_REOPEN, execution.id, execution.run, execution.resume_from, options, behalf)
         await session.execute(_TAKE_OVER, execution.id, execution.run, execution.resume_from or 0)
 
@@ -185,7 +185,7 @@ def _execution(row: asyncpg.Record, place: Place) -> Execution:
         input=row["input"],
         tools=row["tools"],
         options=Options(**{**options, "approve": tuple(options["approve"])}, limits=limits),
-        behalf=behalf_of(row["behalf"], place.tenant_id),
+        behalf=OnBehalf.stored(row["behalf"], place.tenant_id),
         owner=row["owner"],
         created_at=row["created_at"],
         run=row["run"],

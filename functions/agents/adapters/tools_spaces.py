@@ -1,7 +1,6 @@
 """The tenants, from the kit's directory."""
 
 from functions.agents.core.tool_models import Space
-from functions.kit.errors import Forbidden
 from functions.kit.tenancy import TenantDirectory
 
 
@@ -13,8 +12,5 @@ class DirectorySpaces:
 
     async def of(self, tenant_id: str) -> Space:
         """The tenant's place."""
-        tenant = await self._tenants.find(tenant_id)
-        if tenant is None:
-            raise Forbidden("there is no such tenant")
-        tenant.ensure_active()
+        tenant = await self._tenants.calling(tenant_id)
         return Space(tenant.id, tenant.database, tenant.plan, tenant.examined)

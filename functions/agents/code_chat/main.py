@@ -7,8 +7,8 @@ import orjson
 from fastapi import Request, Response
 
 from functions.agents.awaiting import Awaited, settled
-from functions.agents.caller import caller_of
-from functions.agents.code_chat.schemas import CodeChatModel, CodeChatModels, CodeChatRequest
+from functions.agents.callers import caller_of
+from functions.agents.code_chat.schemas import CodeChatRequest
 from functions.agents.core import code_chat
 from functions.agents.core.errors import AgentFailed
 from functions.agents.core.models import ENDED, Caller, Execution
@@ -18,6 +18,7 @@ from functions.kit.authorisation import require
 from functions.kit.errors import DcoderError, InvalidRequest
 from functions.kit.failures import as_dcoder_error, envelope, error_response
 from functions.kit.idempotency import HEADER
+from functions.kit.openai_models import OpenAIModel, OpenAIModels
 from functions.kit.principal import Principal
 from functions.kit.routing import api_router
 from functions.kit.sse import EventStream
@@ -56,10 +57,10 @@ async def create_completion(request: Request, body: CodeChatRequest) -> Response
 
 
 @router.get("/agents/v1/models", summary="List the models that agents stand behind")
-async def list_models(principal: Annotated[Principal, require("agents:read")]) -> CodeChatModels:
+async def list_models(principal: Annotated[Principal, require("agents:read")]) -> OpenAIModels:
     """The one there is; `code-chat/provider/model` has another model of the gateway think."""
     del principal
-    return CodeChatModels(data=[CodeChatModel(id=code_chat.MODEL)])
+    return OpenAIModels(data=[OpenAIModel(owned_by="agents", id=code_chat.MODEL)])
 
 
 async def _frames(use: Agents, caller: Caller, execution_id: str, model: str) -> AsyncIterator[bytes]:

@@ -60,19 +60,3 @@ class CodeChatRequest(BaseModel):
         ]
         given = {"messages": said, "reflections": 0}
         return Order(_GRAPH, given, None, asked_model(self.model), _LIMITS, stream=bool(self.stream))
-
-
-class CodeChatModel(BaseModel):
-    """A model of this API."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int = 0
-    owned_by: Literal["agents"] = "agents"
-
-
-class CodeChatModels(BaseModel):
-    """OpenAI's list of models."""
-
-    object: Literal["list"] = "list"
-    data: list[CodeChatModel]

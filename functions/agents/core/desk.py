@@ -10,7 +10,6 @@ from functions.agents.core.models import Spent, ToolUse
 from functions.agents.core.ports import ChatModel
 from functions.agents.core.state import JsonObject, storable
 from functions.agents.core.toolbox import ToolBox, ToolCall
-from functions.kit.principal import Role
 from functions.kit.service_tokens import OnBehalf
 
 # As much of a result as is kept beside its step; the model is told all of it.
@@ -50,14 +49,13 @@ class Run:
 
     def fields(self) -> JsonObject:
         """As plain JSON."""
-        behalf = self.behalf
         return {
             "tenantId": self.tenant_id,
             "database": self.database,
             "executionId": self.execution_id,
             "run": self.run,
             "graphId": self.graph_id,
-            "behalf": behalf_fields(behalf),
+            "behalf": self.behalf.fields(),
             "model": self.model,
             "tools": list(self.tools),
             "approve": list(self.approve),
@@ -74,7 +72,7 @@ class Run:
             fields["executionId"],
             fields["run"],
             fields["graphId"],
-            behalf_of(fields["behalf"], fields["tenantId"]),
+            OnBehalf.stored(fields["behalf"], fields["tenantId"]),
             fields["model"],
             fields["tools"],
             fields["approve"],
@@ -85,29 +83,6 @@ class Run:
     def needs_approval(self, name: str) -> bool:
         """Whether a tool is not called before somebody has approved it."""
         return "*" in self.approve or name in self.approve
-
-
-def behalf_fields(behalf: OnBehalf) -> JsonObject:
-    """Whom is worked for, as it is stored; the tenant is that of the place."""
-    return {
-        "userId": behalf.user_id,
-        "apiKeyId": behalf.api_key_id,
-        "groups": sorted(behalf.groups),
-        "roles": sorted(behalf.roles),
-        "models": sorted(behalf.models),
-    }
-
-
-def behalf_of(fields: Mapping[str, Any], tenant_id: str) -> OnBehalf:
-    """What was stored."""
-    return OnBehalf(
-        tenant_id,
-        fields["userId"],
-        fields["apiKeyId"],
-        frozenset(fields["groups"]),
-        frozenset(Role(role) for role in fields["roles"]),
-        frozenset(fields["models"]),
-    )
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """What can go wrong, as the caller is told."""
 
-from functions.kit.errors import Conflict, DcoderError, Forbidden, InvalidRequest, NotFound, Unprocessable
+from functions.kit.errors import Conflict, DcoderError, Forbidden, NotFound, Unprocessable
 
 
 class ToolNotFound(NotFound):
@@ -49,12 +49,6 @@ class InputRefused(Unprocessable):
     """The input does not fit the graph's schema; the details say where."""
 
     code = "input_refused"
-
-
-class NoModel(InvalidRequest):
-    """No model is named, and none of the tenant's providers has a default one."""
-
-    code = "no_model"
 
 
 class ModelRefused(DcoderError):

@@ -84,7 +84,7 @@ class ManageExecutions:
         it drops when the row does not come.
 
         Raises:
-            GraphNotFound, InputRefused, ToolNotFound, ToolDisabled, Forbidden, NoModel: it cannot begin.
+            GraphNotFound, InputRefused, ToolNotFound, ToolDisabled, Forbidden, NoDefaultModel: it cannot begin.
             DependencyUnavailable: the engine, or the database, is away.
         """
         graph = graph_named(order.graph_id)

@@ -144,7 +144,7 @@ class DefaultModels(Protocol):
         """The model that is asked where none is named.
 
         Raises:
-            NoModel: the tenant has chosen none.
+            NoDefaultModel: the tenant has chosen none.
         """
         ...
 

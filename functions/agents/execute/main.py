@@ -3,7 +3,7 @@
 from fastapi import Request, Response
 
 from functions.agents.awaiting import Awaited, settled
-from functions.agents.caller import caller_of
+from functions.agents.callers import caller_of
 from functions.agents.execute.schemas import Accepted, ExecuteBody
 from functions.agents.execution_schemas import Execution
 from functions.agents.wiring import Agents, agents

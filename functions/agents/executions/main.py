@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Query, Request, Response
 
-from functions.agents.caller import caller_of
+from functions.agents.callers import caller_of
 from functions.agents.core.models import Status
 from functions.agents.execution_schemas import Cursor, Execution, ExecutionDetails, ExecutionId, Limit
 from functions.agents.executions.following import follow, resumed_after

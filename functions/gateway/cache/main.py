@@ -7,9 +7,8 @@ from fastapi import Path, Query, Request
 from functions.gateway.cache.schemas import CacheOverview, Feedback, FeedbackBody, Flushed
 from functions.gateway.cache.wiring import Cache, cache
 from functions.kit.app import create_app
-from functions.kit.authorisation import require
-from functions.kit.errors import InvalidRequest, NotFound
-from functions.kit.principal import Principal
+from functions.kit.authorisation import require, tenant_named
+from functions.kit.errors import NotFound
 from functions.kit.routing import api_router
 from functions.kit.tenancy import Tenant
 
@@ -19,19 +18,14 @@ TenantId = Annotated[str, Path(alias="tenantId")]
 Name = Annotated[str, Query(max_length=256)]
 
 
-@router.post("/v1/cache/feedback", summary="Report an answer from the cache")
-async def report(
-    request: Request, body: FeedbackBody, principal: Annotated[Principal, require("cache:report")]
-) -> Feedback:
+@router.post("/v1/cache/feedback", dependencies=[require("cache:report")], summary="Report an answer from the cache")
+async def report(request: Request, body: FeedbackBody) -> Feedback:
     """Say whether an answer from the cache was right. A wrong one is dropped, and the cache asks for more likeness.
 
     By its request an answer can be reported once. By its id alone it is dropped or counted, and nothing is learned.
     """
     use: Cache = request.app.state.wiring
-    tenant_id = principal.tenant_id or request.headers.get("x-tenant-id")
-    if tenant_id is None:
-        raise InvalidRequest("name the tenant in X-Tenant-Id")
-    tenant = await _tenant(use, tenant_id)
+    tenant = await _tenant(use, tenant_named(request))
     given = await use.feedback.report(
         tenant.id, tenant.settings, wrong=body.wrong, request_id=body.request_id or "", cache_id=body.cache_id or ""
     )

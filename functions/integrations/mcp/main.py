@@ -9,8 +9,8 @@ from functions.integrations.callers import space_of
 from functions.integrations.core.models import Json, McpServer, Tool, UpstreamAnswer
 from functions.integrations.wiring import Integrations, integrations
 from functions.kit.app import create_app
-from functions.kit.authorisation import LATER, authorise, require
-from functions.kit.errors import Forbidden, InvalidRequest
+from functions.kit.authorisation import LATER, authorise, require, tenant_named
+from functions.kit.errors import Forbidden
 from functions.kit.policies.attributes import Resource
 from functions.kit.principal import Principal
 from functions.kit.routing import api_router
@@ -25,10 +25,7 @@ Caller = Annotated[Principal, require("mcp:call", LATER)]
 async def serve(request: Request, name: Name, principal: Caller) -> Response:
     """Answer an MCP request. Tools that no policy allows the caller are neither shown nor called."""
     use: Integrations = request.app.state.wiring
-    tenant_id = principal.tenant_id or request.headers.get("x-tenant-id")
-    if tenant_id is None:
-        raise InvalidRequest("name the tenant in X-Tenant-Id")
-    server = await use.servers.get(await space_of(use.tenants, tenant_id), name)
+    server = await use.servers.get(await space_of(use.tenants, tenant_named(request)), name)
     tools = {tool.name: tool for tool in use.toolsets.of(server).values() if _may(principal, server, tool)}
 
     async def call(tool: Tool, arguments: Json) -> UpstreamAnswer:

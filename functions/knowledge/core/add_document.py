@@ -10,7 +10,6 @@ from functions.kit.errors import NotFound
 from functions.kit.identifiers import new_id
 from functions.kit.subjects import DocumentUploaded
 from functions.knowledge.core.access import Caller, readable_corpus, readable_document, readable_job
-from functions.knowledge.core.behalf import behalf_fields
 from functions.knowledge.core.errors import (
     DocumentNameTaken,
     DocumentTooLarge,
@@ -246,7 +245,7 @@ class AddDocument:
 
     async def _begin(self, caller: Caller, document: Document, version: DocumentVersion, job_id: str | None) -> None:
         indexes = await self._corpora.live_indexes(caller.space, document.corpus_id)
-        await self._jobs.enqueue(caller.space, version, indexes, job_id, behalf_fields(caller.behalf))
+        await self._jobs.enqueue(caller.space, version, indexes, job_id, caller.behalf.fields())
         uploaded = DocumentUploaded(
             tenant_id=caller.space.tenant_id, corpus_id=document.corpus_id, document_id=document.id, job_id=job_id
         )

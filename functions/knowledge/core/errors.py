@@ -85,9 +85,3 @@ class ModelRefused(Unprocessable):
     """The gateway refuses the model or the request, or the model answers something that is of no use."""
 
     code = "model_refused"
-
-
-class NoDefaultModel(Unprocessable):
-    """No model was named, and the tenant has not chosen one."""
-
-    code = "no_default_model"

@@ -4,7 +4,6 @@ from functions.kit.clock import utc_now
 from functions.kit.identifiers import new_id
 from functions.kit.subjects import DocumentQueued
 from functions.knowledge.core.access import Caller, id_in_cursor, readable_corpus, readable_index, sliced
-from functions.knowledge.core.behalf import behalf_fields
 from functions.knowledge.core.errors import IndexInUse
 from functions.knowledge.core.models import Index, IndexSettings, IndexStatus, Job, Slice
 from functions.knowledge.core.ports import ChunkStore, Corpora, Events, Jobs
@@ -34,7 +33,7 @@ class ManageIndexes:
         job = Job(new_id(), corpus.id, index.id, "reindex", {}, caller.name, now, None)
         await self._corpora.add_index(caller.space, index)
         await self._jobs.add(caller.space, job)
-        queued = await self._jobs.enqueue_all(caller.space, index, job.id, behalf_fields(caller.behalf))
+        queued = await self._jobs.enqueue_all(caller.space, index, job.id, caller.behalf.fields())
         for document_id in queued:
             data = DocumentQueued(
                 tenant_id=caller.space.tenant_id, corpus_id=corpus.id, document_id=document_id, job_id=job.id

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.kit.errors import NotFound
-from functions.knowledge.core.behalf import behalf_of
+from functions.kit.service_tokens import OnBehalf
 from functions.knowledge.core.blocks import GAP, Block, Outline, read_blocks, read_outline
 from functions.knowledge.core.ingest_ports import Begin, Embeddings, Fetcher, Models, Parser, Vector
 from functions.knowledge.core.layout import blocks_key, chunks_key, original_key, text_key, version_folder
@@ -145,7 +145,7 @@ class Stages:
             raise CannotIngest(
                 Reason.NO_CAPTION_MODEL, "no text is read on it, and the index names no model that describes pictures"
             )
-        behalf = behalf_of(work.behalf, space.tenant_id)
+        behalf = OnBehalf.stored(work.behalf, space.tenant_id)
         caption = (await self._models.describe(behalf, model, (folder / "picture.jpg").read_bytes())).strip()
         if not caption and not written:
             raise CannotIngest(Reason.EMPTY, "the model says nothing about the picture")
@@ -174,7 +174,7 @@ class Stages:
         if model is None:
             return
         await self.fetch_chunks(space, work, folder)
-        behalf = behalf_of(work.behalf, space.tenant_id)
+        behalf = OnBehalf.stored(work.behalf, space.tenant_id)
         dimensions: int | None = None
         for batch in _batches(work, folder):
             wanted = {embedding_hash(chunk): chunk for chunk in batch}

@@ -12,12 +12,13 @@ from functions.kit.errors import DcoderError, InvalidRequest
 from functions.kit.failures import as_dcoder_error, envelope
 from functions.kit.idempotency import HEADER
 from functions.kit.identifiers import new_id
+from functions.kit.openai_models import OpenAIModel, OpenAIModels
 from functions.kit.principal import Principal
 from functions.kit.routing import api_router
 from functions.kit.sse import EventStream
 from functions.knowledge.callers import caller_of
 from functions.knowledge.core import doc_chat
-from functions.knowledge.doc_chat.schemas import DocChatModel, DocChatModels, DocChatRequest
+from functions.knowledge.doc_chat.schemas import DocChatRequest
 from functions.knowledge.wiring_search import Retrieval, retrieval
 
 router = api_router()
@@ -44,10 +45,10 @@ async def create_completion(request: Request, body: DocChatRequest) -> Response:
 
 
 @router.get("/knowledge/v1/models", summary="List the models that answer from documents")
-async def list_models(principal: Annotated[Principal, require("knowledge:read")]) -> DocChatModels:
+async def list_models(principal: Annotated[Principal, require("knowledge:read")]) -> OpenAIModels:
     """The one there is; `doc-chat/provider/model` has another model of the gateway write."""
     del principal
-    return DocChatModels(data=[DocChatModel(id=doc_chat.MODEL)])
+    return OpenAIModels(data=[OpenAIModel(owned_by="knowledge", id=doc_chat.MODEL)])
 
 
 async def _frames(chunks: AsyncIterator[Mapping[str, Any]]) -> AsyncIterator[bytes]:

@@ -80,19 +80,3 @@ class DocChatRequest(BaseModel):
             budget=self.knowledge.context_tokens,
             options={name: extra[name] for name in passed_on if extra.get(name) is not None},
         )
-
-
-class DocChatModel(BaseModel):
-    """A model of this API."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int = 0
-    owned_by: Literal["knowledge"] = "knowledge"
-
-
-class DocChatModels(BaseModel):
-    """OpenAI's list of models."""
-
-    object: Literal["list"] = "list"
-    data: list[DocChatModel]

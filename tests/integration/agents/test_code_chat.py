@@ -41,7 +41,7 @@ async def test_what_goes_wrong(chat: openai.AsyncOpenAI, as_tenant: Api) -> None
     said = [{"role": "user", "content": "hi"}]
     for body, status, code in (
         ({"model": "gpt-4o", "messages": said}, 422, "validation_failed"),
-        ({"model": "code-chat", "messages": said}, 400, "no_model"),
+        ({"model": "code-chat", "messages": said}, 422, "no_default_model"),
         ({"model": _MODEL, "messages": [{"role": "user", "content": ""}]}, 422, "validation_failed"),
         ({"model": "code-chat/nobody/x", "messages": said}, 502, "agent_failed"),
     ):

@@ -1,8 +1,8 @@
 """The models that tenants have chosen as their defaults, as the platform context publishes them."""
 
 from functions.kit.database import Databases
+from functions.kit.errors import Unprocessable
 from functions.kit.stale_cache import StaleCache
-from functions.knowledge.core.errors import NoDefaultModel
 
 _QUERY = """
     SELECT name || '/' || default_model FROM runtime.providers
@@ -10,15 +10,21 @@ _QUERY = """
 """
 
 
-class PostgresDefaultModels:
-    """Port `DefaultModels` by `runtime.providers`, from memory for a few seconds and while the database is away."""
+class NoDefaultModel(Unprocessable):
+    """No model was named, and the tenant has not chosen one."""
+
+    code = "no_default_model"
+
+
+class DefaultModels:
+    """Finds them, from memory for a few seconds and while the database is away."""
 
     def __init__(self, databases: Databases, *, fresh: float, stale: float) -> None:
-        self._databases = databases
         self._cache: StaleCache[str, str | None] = StaleCache(self._load, fresh=fresh, stale=stale)
+        self._databases = databases
 
     async def chat(self, tenant_id: str) -> str:
-        """The default model of the tenant's first provider that has one.
+        """The default model of the tenant's first provider that has one, as the gateway names it.
 
         Raises:
             NoDefaultModel: the tenant has not chosen one.
