@@ -1,6 +1,8 @@
 """The engine as the API reaches it: a client of Temporal that connects at its first use and again when it must."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -59,7 +61,11 @@ class TemporalEngine:
         self._connecting = asyncio.Lock()
 
     async def start(self, place: Place, execution_id: str, run: int) -> None:
-        """Have a run worked on; one that works, or has ended, is not begun again."""
+        """Have a run worked on; one that works is not begun again.
+
+        One that has ended may have begun for a row that was never committed: should it be over for good, it finds that
+        out itself and does nothing.
+        """
         from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
         from temporalio.exceptions import WorkflowAlreadyStartedError
 
@@ -71,7 +77,7 @@ class TemporalEngine:
                     order,
                     id=names.workflow_id(place.tenant_id, execution_id, run),
                     task_queue=names.TASK_QUEUE,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     rpc_timeout=self._patience(),
                 )
@@ -99,9 +105,10 @@ class TemporalEngine:
         async with self._calling() as client:
             handle = client.get_workflow_handle(names.workflow_id(place.tenant_id, execution_id, run))
             word = {"interruptId": interrupt_id, **response}
+            said = hashlib.sha256(json.dumps(word, sort_keys=True).encode()).hexdigest()[:16]
             try:
                 await handle.execute_update(
-                    "respond", word, id=f"word-{interrupt_id}-{response['decision']}", rpc_timeout=self._patience()
+                    "respond", word, id=f"word-{interrupt_id}-{said}", rpc_timeout=self._patience()
                 )
             except WorkflowUpdateFailedError as error:
                 cause = error.cause

@@ -89,11 +89,11 @@ class AgentExecution:
         Args:
             order: `tenantId`, `database`, `executionId`, `run`; and `begun` and `progress` when a long one goes on.
         """
-        begun: Json | None = order.get("begun") or await self._book(names.BEGIN, _which(order))
-        if begun is None:
-            return
         ending: Json
         try:
+            begun: Json | None = order.get("begun") or await self._book(names.BEGIN, _which(order))
+            if begun is None:
+                return
             ending = await self._work(order, begun)
         except _Limit as limit:
             ending = _failed(LimitReached.code, str(limit))
@@ -101,7 +101,7 @@ class AgentExecution:
             ending = {"status": "cancelled"} if is_cancelled_exception(error) else _failed(*_reason(error))
         except asyncio.CancelledError:
             ending = {"status": "cancelled"}
-        await self._book(names.END, {**_which(order), **ending})
+        await self._note_end({**_which(order), **ending})
         await workflow.wait_condition(workflow.all_handlers_finished)
         if ending["status"] == "cancelled":
             raise asyncio.CancelledError
@@ -206,6 +206,15 @@ class AgentExecution:
     def _is_long() -> bool:
         info = workflow.info()
         return info.is_continue_as_new_suggested() or info.get_current_history_length() > _LONGEST_HISTORY
+
+    @staticmethod
+    async def _note_end(ending: Json) -> None:
+        """Whoever cancels a run that has ended does not keep its end from being noted."""
+        noted = workflow.start_activity(names.END, ending, start_to_close_timeout=_BOOKKEEPING, retry_policy=_SOON)
+        try:
+            await asyncio.shield(noted)
+        except asyncio.CancelledError:
+            await noted
 
     @staticmethod
     async def _book(activity: str, what: Json) -> Any:

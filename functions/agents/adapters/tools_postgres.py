@@ -101,14 +101,13 @@ class PostgresToolCalls:
 
     async def finish(self, space: Space, call: ToolCall, result: ToolResult) -> bool:
         """Keep a call's result and have it told."""
-        sealed = await self._box.encrypt(_place(space, call), orjson.dumps(asdict(result)))
         for pause in _PAUSES:
             try:
-                return await self._finish(space, call, result, sealed)
+                return await self._finish(space, call, result)
             except DependencyUnavailable:
                 _logger.warning("a tool's result waits for the database", extra={"call": call.call_id})
                 await asyncio.sleep(pause)
-        return await self._finish(space, call, result, sealed)
+        return await self._finish(space, call, result)
 
     async def withdraw(self, space: Space, call: ToolCall) -> None:
         """Forget a call of which nothing was done."""
@@ -126,7 +125,8 @@ class PostgresToolCalls:
         async with UnitOfWork(self._databases) as work:
             work.emit(completed, database=space.database)
 
-    async def _finish(self, space: Space, call: ToolCall, result: ToolResult, sealed: bytes) -> bool:
+    async def _finish(self, space: Space, call: ToolCall, result: ToolResult) -> bool:
+        sealed = await self._box.encrypt(_place(space, call), orjson.dumps(asdict(result)))
         completed = await self._events.completed(space, call, result)
         async with UnitOfWork(self._databases) as work:
             session = await work.connection(space.database)

@@ -39,8 +39,8 @@ async def create_completion(request: Request, body: CodeChatRequest) -> Response
 
     Whoever leaves does not end it: it can be found among the executions.
     """
-    if body.stream and HEADER in request.headers:
-        raise InvalidRequest("Idempotency-Key cannot be used with stream: a stream is not replayed")
+    if HEADER in request.headers:
+        raise InvalidRequest("Idempotency-Key cannot be used here: begin an execution with it, and ask for its answer")
     use: Agents = request.app.state.wiring
     caller = await caller_of(request, use.tenants)
     execution = await use.executions.begin(caller, body.order())
@@ -94,8 +94,10 @@ async def _told(use: Agents, caller: Caller, execution_id: str, model: str) -> A
     if execution.output is None:
         raise _failure(execution)
     answer = str(execution.output.get("answer") or "")
-    if not told.endswith(answer):
-        yield _frame(code_chat.chunk(execution_id, model, {"content": answer}))
+    # The last words may not have been told, or none of the last step's.
+    unheard = next(answer[heard:] for heard in range(len(answer), -1, -1) if told.endswith(answer[:heard]))
+    if unheard:
+        yield _frame(code_chat.chunk(execution_id, model, {"content": unheard}))
     last = code_chat.chunk(execution_id, model, {}, "stop")
     yield _frame({**last, "usage": code_chat.usage(execution.spent)})
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -91,7 +91,11 @@ class CarryOut:
         update: JsonObject = {**storable(await node(state, desk)), "step": number, "spent": desk.spent.fields()}
         step = Step(run.run, number, name, update, desk.spent, started, self.now(), tuple(desk.uses))
         async with self.begin():
-            await self.executions.record(place, run.execution_id, step)
+            if not await self.executions.record(place, run.execution_id, step):
+                # Another try, given up as lost, was first: what it has noted is what the graph goes on with.
+                known = await self.executions.find_step(place, run.execution_id, run.run, number)
+                if known is not None:
+                    return dict(known.update)
         await self.live.say(place, run.execution_id, "step", {**told, "state": "done", "spent": desk.spent.fields()})
         return update
 
@@ -112,6 +116,7 @@ class CarryOut:
 
     async def end_run(self, place: Place, execution_id: str, run: int, outcome: Outcome) -> None:
         """Note how a run ended, and say so once."""
+        outcome = replace(outcome, error=storable(outcome.error))
         async with self.begin():
             at = self.now()
             if await self.executions.end(place, execution_id, run, outcome, at):

@@ -186,10 +186,10 @@ def wire_name(name: str) -> str:
 
 
 def tool_named(run: Run, wire: str) -> str:
-    """The tool that a model means; what is no tool's name stays as it is."""
+    """The tool that a model means, of those it was given; what is none of them becomes a name that no tool has."""
     if run.questions and wire == _ASK_USER:
         return wire
-    return next((tool["name"] for tool in run.tools if wire_name(tool["name"]) == wire), wire)
+    return next((tool["name"] for tool in run.tools if wire_name(tool["name"]) == wire), f"unknown.{wire}")
 
 
 def is_question(call: Mapping[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """Begins executions, tells of them, ends them, has them go on."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,6 +20,8 @@ from functions.agents.core.ports import Check, DefaultModels, Engine, Events, Ex
 from functions.agents.core.state import storable
 from functions.agents.core.toolbox import ToolBox
 from functions.kit.cursors import decode_cursor, encode_cursor
+from functions.kit.errors import InvalidRequest
+from functions.kit.identifiers import UUID_PATTERN
 from functions.kit.subjects import AgentRequested
 
 
@@ -124,6 +127,8 @@ class ManageExecutions:
     ) -> Found:
         """The caller's, newest first."""
         before = str(decode_cursor(cursor, str)[0]) if cursor else None
+        if before is not None and not re.fullmatch(UUID_PATTERN, before):
+            raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"})
         wanted = Filter(None if caller.everything else caller.subject, status, graph_id)
         found = list(await self._executions.page(caller.place, wanted, limit + 1, before))
         more = encode_cursor(found[limit - 1].id) if len(found) > limit else None
@@ -169,7 +174,9 @@ class ManageExecutions:
         start = done + 1 if from_step is None else from_step
         if not 1 <= start <= done + 1:
             raise InputRefused(f"the execution has {done} steps", details={"field": "fromStep"})
-        again = replace(execution, run=execution.run + 1, resume_from=start, status="requested", behalf=caller.behalf)
+        # Whoever else has it run again lends it no rights of theirs: the owner reads what comes of it.
+        behalf = caller.behalf if caller.subject == execution.owner else execution.behalf
+        again = replace(execution, run=execution.run + 1, resume_from=start, status="requested", behalf=behalf)
         await self._executions.reopen(caller.place, again)
         await self._ask_for(caller, again)
         return replace(again, output=None, error=None, interrupt=None, started_at=None, ended_at=None)

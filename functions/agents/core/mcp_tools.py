@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from functions.agents.core.mcp_discovery import RefreshMcpServer
@@ -10,11 +11,12 @@ from functions.agents.core.mcp_ports import McpServers, McpSessions
 from functions.agents.core.tool_errors import ToolFailed
 from functions.agents.core.tool_models import Space, Tool, ToolAnswer, ToolSetting
 from functions.agents.core.toolbox import ToolCall, ToolSpec
+from functions.kit.errors import DcoderError
 
 # How old a list of tools may be before the server is asked again.
 FRESH_SECONDS = 300.0
-# What a call may take beyond its server's own limit: to connect, and to tell what went wrong.
-_MARGIN_SECONDS = 2.0
+# What a call may take beyond its server's own limit: to connect, to tell what went wrong, to list tools that changed.
+_MARGIN_SECONDS = 12.0
 _WHY: Mapping[ToolCondition, str] = {
     "accepted": "",
     "new": "its MCP server offers it newly: it is held back until an admin accepts it",
@@ -63,8 +65,11 @@ class McpTools:
         if server is None:
             raise ToolFailed("tool_not_found", "its MCP server was removed just now")
         outcome = await self._sessions.call(server, tool_name, call.arguments, call.call_id)
-        if outcome.tools_changed and await self._servers.claim(space, server.name, 0):
-            await self._refresh(space, server, self._now())
+        if outcome.tools_changed:
+            # The call was made: what goes wrong from here on must not have it made again.
+            with suppress(DcoderError):
+                if await self._servers.claim(space, server.name, 0):
+                    await self._refresh(space, server, self._now())
         return outcome.answer
 
     async def _freshen(self, space: Space, server: McpServer) -> None:

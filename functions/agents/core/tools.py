@@ -138,7 +138,10 @@ class Tools:
             with suppress(DcoderError):
                 await self._calls.give_up(space, call)
             raise
-        return result if await self._calls.finish(space, call, result) else _UNKNOWN
+        if await self._calls.finish(space, call, result):
+            return result
+        # Perhaps it was kept, and the answer to that was lost.
+        return (await self._calls.known(space, call)).result or _UNKNOWN
 
     async def _known(self, space: Space, call: ToolCall, record: CallRecord) -> ToolResult:
         """What a call came to that was begun before, here or elsewhere; waits while it may still be running."""

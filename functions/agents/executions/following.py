@@ -14,7 +14,8 @@ from functions.kit.errors import DcoderError
 
 _LONGEST_SECONDS = 600.0
 _STILL_THERE_SECONDS = 15.0
-_EVENT_ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
+# Redis takes both numbers up to 64 bits.
+_EVENT_ID = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
 
 
 def resumed_after(last_event_id: str | None) -> str | None:

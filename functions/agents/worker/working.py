@@ -1,6 +1,7 @@
 """One worker in a process: connects as soon as Temporal is there, works until it is told to stop, then drains."""
 
 import asyncio
+import itertools
 import logging
 from contextlib import suppress
 from datetime import timedelta
@@ -22,6 +23,8 @@ from functions.agents.adapters.temporal_workflow import AgentExecution
 from functions.agents.wiring_worker import WorkerParts
 
 _RETRY_SECONDS = 1.0
+# Ten tries a second: every ten seconds somebody is told.
+_TRIES_TOLD = 100
 _CALL = timedelta(seconds=5)
 _LONGEST_STICKY = timedelta(seconds=5)
 _logger = logging.getLogger("dcoder.agents")
@@ -74,9 +77,9 @@ class Working:
 
     async def _work(self, client: Client) -> None:
         async with make_worker(client, self._parts):
-            self._client = client
-            _logger.info("working", extra={"buildId": self._parts.build_id})
             if await self._become_current(client):
+                self._client = client
+                _logger.info("working", extra={"buildId": self._parts.build_id})
                 await self._stopping.wait()
             _logger.info("draining")
 
@@ -89,12 +92,15 @@ class Working:
             identity=client.identity,
             ignore_missing_task_queues=True,
         )
-        while not self._stopping.is_set():
+        for tried in itertools.count(1):
+            if self._stopping.is_set():
+                break
             try:
                 await client.workflow_service.set_worker_deployment_current_version(request, timeout=_CALL)
             except RPCError as error:
                 # Until the server has seen the worker poll it knows no such version.
-                _logger.debug("not current yet", extra={"reason": str(error)})
+                level = logging.WARNING if tried % _TRIES_TOLD == 0 else logging.DEBUG
+                _logger.log(level, "not current yet: no work comes", extra={"reason": str(error)})
                 await self._pause(0.1)
             else:
                 return True

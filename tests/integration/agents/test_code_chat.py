@@ -47,6 +47,10 @@ async def test_what_goes_wrong(chat: openai.AsyncOpenAI, as_tenant: Api) -> None
     ):
         reply = await as_tenant.call("POST", "/agents/v1/chat/completions", body)
         assert (reply.status, reply.code) == (status, code), reply.body
+    keyed = await as_tenant.call(
+        "POST", "/agents/v1/chat/completions", {"model": _MODEL, "messages": said}, idempotency_key="again"
+    )
+    assert (keyed.status, keyed.code) == (400, "invalid_request")
     async with chat:
         with pytest.raises(openai.APIError):
             async for _ in await chat.chat.completions.create(

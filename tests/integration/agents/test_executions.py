@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import asyncpg
+import psutil
 import pytest
 
 from tests.integration.agents.executing import CALCULATE, Agent, approving, begin
@@ -85,6 +86,8 @@ async def test_a_question_is_answered_by_whoever_began_it(agent: Agent) -> None:
     assert waiting["interrupt"]["kind"] == "question"
     assert waiting["interrupt"]["asked"]["question"]
     assert (await agent.answer(waiting, {"decision": "answer", "answer": "chartreuse"})).status == 200
+    other = await agent.answer(waiting, {"decision": "answer", "answer": "ochre"})
+    assert (other.status, other.code) == (409, "interrupt_not_pending")
     done = await agent.ended(waiting["executionId"])
     assert "chartreuse" in done["output"]["answer"]
 
@@ -122,6 +125,43 @@ async def test_cancelled_while_it_waits_and_retried_from_where_it_was(
     assert await said(platform, tenant, execution_id) == [
         "agent.completed", "agent.failed", "agent.requested", "agent.requested", "agent.started", "agent.started",
     ]  # fmt: skip
+
+
+async def test_cancelled_before_a_worker_has_seen_it_it_ends_all_the_same(platform: Platform, agent: Agent) -> None:
+    worker = psutil.Process(platform.pid("agents-worker"))
+    worker.suspend()
+    try:
+        body = begin("react", {"task": CALCULATE})
+        execution_id = (await agent.api.call("POST", "/v1/agents/execute", body)).body["executionId"]
+        assert (await agent.api.call("POST", f"{agent.path(execution_id)}/cancel", {})).status == 202
+    finally:
+        worker.resume()
+    assert (await agent.ended(execution_id))["status"] == "cancelled"
+
+
+async def test_whoever_has_it_run_again_lends_it_no_rights(platform: Platform, tenant: Tenant, api: Api) -> None:
+    owner = Agent(api.as_(platform.token("--role", "user", "--tenant", tenant.id, "--user", "u-1")))
+    failed = await owner.execute("react", {"task": CALCULATE}, options={"maxSteps": 1, "wait": 30})
+    assert failed["status"] == "failed"
+    again = await api.as_(tenant.key).call("POST", f"{owner.path(failed['executionId'])}/retry", {})
+    assert again.status == 202, again.body
+    await owner.ended(failed["executionId"])
+    database = await asyncpg.connect(
+        f"{platform.status['credentials']['postgresAdminUrl'].rpartition('/')[0]}/{tenant.database}"
+    )
+    behalf = await database.fetchval("SELECT behalf FROM executions WHERE id = $1", uuid.UUID(failed["executionId"]))
+    await database.close()
+    assert (json.loads(behalf)["roles"], json.loads(behalf)["apiKeyId"]) == (["user"], None)
+
+
+async def test_what_clients_send_back_is_looked_at(agent: Agent) -> None:
+    for cursor in ("WyJhIl0", "bm9wZQ", "%00"):
+        reply = await agent.api.call("GET", f"/v1/agents/executions?cursor={cursor}")
+        assert (reply.status, reply.code) == (400, "invalid_request"), cursor
+    done = await agent.execute("react", {"task": "hello"})
+    for strange in ("99999999999999999999-0", "1-99999999999999999999", "nonsense"):
+        frames = await agent.frames(done["executionId"], strange)
+        assert (frames[0]["event"], frames[-1]["event"]) == ("execution", "end"), strange
 
 
 async def test_what_cannot_begin_leaves_nothing(agent: Agent) -> None:
