@@ -1,8 +1,9 @@
 """The gateway's composition root: settings in, use cases out."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +40,6 @@ from functions.gateway.core.token_counts import TokenCounts
 from functions.gateway.core.tokens import warm
 from functions.gateway.core.usage import UsageBook
 from functions.kit.egress import EgressPolicy
-from functions.kit.errors import DcoderError
 from functions.kit.offload import Offload
 from functions.kit.runtime import Runtime
 from functions.kit.settings import Settings
@@ -47,6 +47,7 @@ from functions.kit.subscriptions import Subscriptions
 from functions.kit.tenancy import TenantDirectory
 
 # Long prompts that wait to be compressed; more go as they are.
+_logger = logging.getLogger(__name__)
 _MOST_PROMPTS = 32
 _FIRST_ANSWERS_SECONDS = 3.0
 
@@ -140,8 +141,10 @@ async def _background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterat
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        (ended,) = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(ended, Exception):
+            # It must not keep the rest from being closed.
+            _logger.error("%s had broken off", name, exc_info=ended)
 
 
 @asynccontextmanager
@@ -165,11 +168,8 @@ async def _provider_http(settings: Settings, egress: EgressPolicy) -> AsyncItera
 
 async def _tokenizer(limits: PostgresLimitDirectory) -> None:
     """Load the vocabulary where calls are counted by it, behind the first answers: it holds all others up."""
-    are_there = False
-    while not are_there:
-        await asyncio.sleep(_FIRST_ANSWERS_SECONDS)
-        with suppress(DcoderError):
-            are_there = await limits.are_there()
+    await asyncio.sleep(_FIRST_ANSWERS_SECONDS)
+    await limits.wait_for_any()
     await asyncio.to_thread(warm)
 
 

@@ -13,6 +13,7 @@ from referencing.exceptions import Unresolvable
 # Steps that one judgement may take, under a second: a schema of a page can send a validator round for years.
 _MOST_STEPS = 50_000
 _REFERENCE_STEPS = 10
+_CHARACTERS_A_STEP = 256
 _MOST_PROBLEMS = 20
 _LONGEST_MESSAGE = 200
 _steps: ContextVar[list[int]] = ContextVar("dcoder_schema_steps")
@@ -30,7 +31,21 @@ def _counted(keyword: Keyword, steps: int) -> Keyword:
         left[0] -= steps
         if left[0] < 0:
             raise _Endless
-        yield from keyword(validator, value, instance, schema) or ()
+        for error in keyword(validator, value, instance, schema) or ():
+            # It quotes what it is about, and alternatives keep all of theirs.
+            left[0] -= len(error.message) // _CHARACTERS_A_STEP
+            if left[0] < 0:
+                raise _Endless
+            yield error
+
+    return judge
+
+
+def _without_patterns(keyword: Keyword) -> Keyword:
+    """Not where names are matched by expressions, which the keyword would search itself."""
+
+    def judge(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        return iter(()) if "patternProperties" in schema else keyword(validator, value, instance, schema) or iter(())
 
     return judge
 
@@ -41,10 +56,11 @@ def _unjudged(*_: object) -> Iterator[Any]:
 
 # Regular expressions, formats and the comparing of all with all could take for ever, and everybody's calls with them:
 # whoever takes the arguments judges those.
-_UNJUDGED = dict.fromkeys(("pattern", "patternProperties", "format", "uniqueItems"), _unjudged)
+_UNJUDGED = dict.fromkeys(("pattern", "patternProperties", "unevaluatedProperties", "format", "uniqueItems"), _unjudged)
+_GUARDED = {"additionalProperties": _without_patterns(Draft202012Validator.VALIDATORS["additionalProperties"])}
 _KEYWORDS = {
     name: _counted(keyword, _REFERENCE_STEPS if name in {"$ref", "$dynamicRef"} else 1)
-    for name, keyword in {**Draft202012Validator.VALIDATORS, **_UNJUDGED}.items()
+    for name, keyword in {**Draft202012Validator.VALIDATORS, **_UNJUDGED, **_GUARDED}.items()
 }
 _Validator = extend(Draft202012Validator, _KEYWORDS)  # type: ignore[no-untyped-call]
 

@@ -214,7 +214,10 @@ def _value(value: Any) -> dict[str, Any]:
         return {"intValue": str(value)}
     if isinstance(value, float):
         return {"doubleValue": value}
-    return {"arrayValue": {"values": [_value(one) for one in value]}}
+    if isinstance(value, list | tuple):
+        return {"arrayValue": {"values": [{"stringValue": _text(str(one))} for one in value]}}
+    # What a provider says may be of any form, and one value must not cost everybody's spans.
+    return {"stringValue": _text(str(value))}
 
 
 def _text(text: str) -> str:

@@ -43,6 +43,7 @@ class PostgresLimitDirectory:
         self._loads: StaleCache[str, TenantLimits] = StaleCache(self._load, fresh=_FRESH_SECONDS, stale=stale)
         self._looks: StaleCache[str, int] = StaleCache(self._look, fresh=0)
         self._changed = asyncio.Event()
+        self._are_there = asyncio.Event()
 
     async def limits(self, tenant_id: str) -> TenantLimits:
         """All limits of a tenant.
@@ -54,15 +55,9 @@ class PostgresLimitDirectory:
             await self._looks.get("limits")
         return await self._loads.get(tenant_id) if tenant_id in self._limited else NO_LIMITS
 
-    async def are_there(self) -> bool:
-        """Whether any tenant has limits.
-
-        Raises:
-            DependencyUnavailable: the database is away and was never reached.
-        """
-        if self._newest < 0:
-            await self._looks.get("limits")
-        return bool(self._limited)
+    async def wait_for_any(self) -> None:
+        """Wait until some tenant has limits, as `follow` finds out."""
+        await self._are_there.wait()
 
     def wake(self) -> None:
         """Something changed: look now."""
@@ -95,6 +90,8 @@ class PostgresLimitDirectory:
         for row in rows:
             (self._limited.add if row["size"] else self._limited.discard)(row["tenant_id"])
             self._loads.forget(row["tenant_id"])
+        if self._limited:
+            self._are_there.set()
         self._newest = max([0, since, *(row["version"] for row in rows)])
         return self._newest
 

@@ -1,13 +1,17 @@
 """A provider's stream, read to its end whoever still listens, so that what the provider bills is what we count."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
+from functions.gateway.core.errors import ProviderBadResponse
 from functions.gateway.core.models import Json, Usage
 from functions.gateway.core.streaming import Assembler
 from functions.kit.errors import DcoderError, Internal
+
+_logger = logging.getLogger(__name__)
 
 Status = Literal["ok", "error", "cancelled"]
 Settle = Callable[[Assembler, Status], Awaitable[None]]
@@ -48,6 +52,7 @@ class LiveStream:
         self._accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task: asyncio.Task[None] | None = None
         self._abandoned = False
+        self._is_over = False
 
     async def start(self) -> None:
         """Open the stream.
@@ -88,7 +93,8 @@ class LiveStream:
     def abandon(self) -> None:
         """One listens no more. After the last: read on for the bill within a cap. Harmless after the end."""
         self._listeners -= 1
-        if not self._listeners and self._task is not None and not self._task.done():
+        # What is read whole is being settled: that is not broken off.
+        if not self._listeners and self._task is not None and not self._is_over:
             self._abandoned = True
             self._giving_up = asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._task.cancel)
 
@@ -115,6 +121,9 @@ class LiveStream:
             status = "cancelled" if self._abandoned else "ok"
         except DcoderError as error:
             failure = error
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+            _logger.warning("a provider's stream cannot be read", extra={"reason": type(error).__name__})
+            failure = ProviderBadResponse("the provider's answer is not in its documented format")
         except asyncio.CancelledError:
             status = "cancelled"
             self._accepted.cancel()
@@ -122,18 +131,23 @@ class LiveStream:
             await self._end(assembler, status, failure)
 
     async def _end(self, assembler: Assembler, status: Status, failure: DcoderError | None) -> None:
-        if self._accepted.done() and not self._accepted.cancelled():
-            await self._settle(assembler, status)
-            if failure is not None:
-                self._say(failure)
-        else:
-            await self._give_back(failure)
-            if not self._accepted.done():
-                self._accepted.set_exception(failure or Internal("the provider's stream could not be read"))
-        self._say(None)
+        self._is_over = True
         if self._giving_up is not None:
             self._giving_up.cancel()
-        self._ended.set_result(assembler.usage)
+        was_accepted = self._accepted.done() and not self._accepted.cancelled()
+        try:
+            if was_accepted:
+                await self._settle(assembler, status)
+            else:
+                await self._give_back(failure)
+        finally:
+            # Whatever became of that: nobody is left waiting.
+            if was_accepted and failure is not None:
+                self._say(failure)
+            elif not self._accepted.done():
+                self._accepted.set_exception(failure or Internal("the provider's stream could not be read"))
+            self._say(None)
+            self._ended.set_result(assembler.usage)
 
     def _say(self, item: Json | DcoderError | None) -> None:
         self._said.append(item)

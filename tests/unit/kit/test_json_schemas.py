@@ -56,5 +56,16 @@ def test_a_schema_that_makes_no_sense_fits_nothing(schema: dict[str, Any], argum
     assert why in found[0]
 
 
+@pytest.mark.parametrize("keyword", ["additionalProperties", "unevaluatedProperties"])
+def test_names_are_matched_by_nobody_s_expressions(keyword: str) -> None:
+    schema = {"type": "object", "patternProperties": {"^(a+)+$": {}}, keyword: False}
+    assert problems(schema, {"a" * 40 + "!": 1}) == []
+
+
+def test_what_alternatives_quote_is_bounded() -> None:
+    (found,) = problems({"anyOf": [{"type": "integer"}] * 2_000}, "x" * 100_000)
+    assert "never ends" in found
+
+
 def test_expressions_are_left_to_whoever_takes_the_arguments() -> None:
     assert problems({"type": "string", "pattern": "(a+)+$"}, "a" * 50 + "!") == []
