@@ -58,7 +58,8 @@ _EXISTS = "SELECT to_regclass('public.' || $1) IS NOT NULL"
 _OLDER_OF_TENANT = {
     sealed: f"""
         SELECT {sealed.row}::text AS place_row, {sealed.column} AS ciphertext FROM {sealed.table}
-        WHERE substr({sealed.column}, 1, 4) < int4send($1::int) ORDER BY 1 LIMIT $2 FOR NO KEY UPDATE
+        WHERE {sealed.column} IS NOT NULL AND substr({sealed.column}, 1, 4) < int4send($1::int)
+        LIMIT $2 FOR NO KEY UPDATE
     """  # noqa: S608 - the names are ours
     for sealed in SEALED_OF_TENANT
 }

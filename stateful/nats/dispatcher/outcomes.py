@@ -92,8 +92,8 @@ def decide(
     """What to do with an event.
 
     Args:
-        tries: deliveries so far, this one included, those that count as no try excluded.
-        waits: deliveries so far that the event was not to blame for, this one included.
+        tries: deliveries so far that failed for the event, this one included.
+        waits: the others, this one included.
         age: seconds since the event was published.
         pause: seconds until an unreachable function is looked at again.
     """
@@ -103,7 +103,7 @@ def decide(
         case Refused(status, reason):
             return DeadLetter(status, reason)
         case Failed(status, reason, retry_after):
-            if tries >= settings.max_tries:
+            if tries >= settings.max_tries or age >= settings.unreachable_seconds:
                 return DeadLetter(status, f"{tries} tries exhausted: {reason}")
             return Retry(_backoff(tries, retry_after, settings, settings.retry_cap_seconds))
         case Unavailable(reason, retry_after):

@@ -15,7 +15,9 @@ class DispatcherSettings(BaseSettings):
     ack_wait_seconds: float = Field(
         30.0, ge=0.5, description="NATS redelivers an event that was neither settled nor kept alive for this long."
     )
-    max_tries: int = Field(20, ge=1, description="Tries that a function may fail before the event is a dead letter.")
+    max_tries: int = Field(
+        20, ge=1, description="Failed tries, seen by one replica, after which an event is a dead letter."
+    )
     retry_base_seconds: float = Field(
         1.0, gt=0, description="Wait before the second try; doubled for each further one."
     )
@@ -26,7 +28,7 @@ class DispatcherSettings(BaseSettings):
     unreachable_seconds: float = Field(
         86_400.0,
         gt=0,
-        description="Age at which an event becomes a dead letter when its function cannot be reached, or says 503.",
+        description="Age at which an event becomes a dead letter: its function cannot be reached, says 503 or fails.",
     )
     lag_alert: int = Field(
         1000,

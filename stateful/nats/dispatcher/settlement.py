@@ -18,11 +18,11 @@ from stateful.nats.dispatcher.metrics import DEAD_LETTERS, DISPATCH_SECONDS, DIS
 from stateful.nats.dispatcher.outcomes import (
     Acknowledge,
     DeadLetter,
+    Failed,
     Handled,
     Outcome,
     Refused,
     Retry,
-    Unavailable,
     Unreachable,
     decide,
 )
@@ -31,6 +31,7 @@ from stateful.nats.dispatcher.settings import DispatcherSettings
 from stateful.nats.signals import tell_of_letter
 
 _ACK_SECONDS = 5.0
+_MOST_FAILING = 20_000
 
 _logger = logging.getLogger("dcoder.events.dispatcher")
 
@@ -51,9 +52,9 @@ class Settlement:
         self._delivery = delivery
         self._reachability = reachability
         self._settings = settings
-        # Deliveries, by event, that found no function, or one without what it needs: they are no tries. Forgotten at
-        # a restart, which only makes the count of tries too high for events that were waiting then.
-        self._waits: dict[int, int] = {}
+        # Tries, by event, that this process saw fail. NATS counts deliveries alone, those of an outage, too; another
+        # replica, or this one started again, begins anew, which only means more tries.
+        self._failures: dict[int, int] = {}
 
     async def settle(self, message: Msg) -> None:
         """Deliver an event and tell NATS what became of it; if NATS is away it will deliver the event again."""
@@ -90,17 +91,19 @@ class Settlement:
     async def _tell(self, message: Msg, event: Event | None, outcome: Outcome) -> None:
         metadata, now = message.metadata, time.monotonic()
         sequence, pause = metadata.sequence.stream, 0.0
-        if isinstance(outcome, Unreachable | Unavailable):
-            self._waits[sequence] = self._waits.get(sequence, 0) + 1
+        if isinstance(outcome, Failed):
+            if len(self._failures) >= _MOST_FAILING:
+                self._failures.clear()
+            self._failures[sequence] = self._failures.get(sequence, 0) + 1
         if isinstance(outcome, Unreachable):
             pause = self._reachability.missed(now)
         else:
             self._reachability.answered()
-        waits = self._waits.get(sequence, 0)
+        tries = self._failures.get(sequence, 0)
         decision = decide(
             outcome,
-            tries=metadata.num_delivered - waits,
-            waits=waits,
+            tries=tries,
+            waits=metadata.num_delivered - tries,
             age=(utc_now() - metadata.timestamp).total_seconds(),
             pause=pause,
             settings=self._settings,
@@ -114,7 +117,7 @@ class Settlement:
                 await message.ack_sync(timeout=_ACK_SECONDS)
             case DeadLetter(status, reason):
                 await self._set_aside(message, event, status, reason)
-        self._waits.pop(sequence, None)
+        self._failures.pop(sequence, None)
 
     async def _set_aside(self, message: Msg, event: Event | None, status: int, reason: str) -> None:
         metadata = message.metadata

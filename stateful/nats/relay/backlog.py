@@ -73,11 +73,12 @@ class Backlogs:
         }
         async with asyncio.TaskGroup() as group:
             for name, look in looks.items():
+                # It outlives looks that fail: what was told is not to be told again.
+                watch = LagWatch(name, self._settings.backlog_alert_seconds, condition="backlog")
                 # Each by itself: what one looks into may be away.
-                group.create_task(keep_running(f"the watch on {name}", partial(self._watch, name, look)))
+                group.create_task(keep_running(f"the watch on {name}", partial(self._watch, name, look, watch)))
 
-    async def _watch(self, name: str, look: Callable[[], Awaitable[Backlog]]) -> None:
-        watch = LagWatch(name, self._settings.backlog_alert_seconds, condition="backlog")
+    async def _watch(self, name: str, look: Callable[[], Awaitable[Backlog]], watch: LagWatch) -> None:
         while True:
             found = await look()
             BACKLOG.labels(name).set(found.waiting)
