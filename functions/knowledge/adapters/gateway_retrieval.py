@@ -89,8 +89,12 @@ class GatewayRetrieval:
         token = self._tokens.mint(self._service, behalf, _ACTIONS)
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
         try:
+            data = orjson.dumps(body)
+        except orjson.JSONEncodeError as error:
+            raise ModelRefused("the request may hold numbers of 64 bits and well-formed text only") from error
+        try:
             async with self._http.post(
-                self._edge_url + path, data=orjson.dumps(body), headers=headers, timeout=timeout,
+                self._edge_url + path, data=data, headers=headers, timeout=timeout,
                 read_bufsize=_LONGEST_LINE,
             ) as response:  # fmt: skip
                 if response.status != 200:

@@ -53,6 +53,7 @@ _DUE = f"""
 _NEXT = f"""
     SELECT document_id::text, (SELECT corpus_id::text FROM indexes x WHERE x.id = index_id) AS corpus_id, job_id::text
     FROM ingestions WHERE {_CAN_BE_TAKEN} AND document_id <> ALL ($1::uuid[]) ORDER BY version_id LIMIT 1
+    FOR UPDATE SKIP LOCKED
 """  # noqa: S608
 _ANY_HELD = "SELECT EXISTS (SELECT FROM ingestions WHERE status = 'running' AND leased_until > clock_timestamp())"
 _HELD = "version_id = $1 AND index_id = $2 AND lease = $3 AND status = 'running'"

@@ -71,6 +71,7 @@ class Answer:
     Attributes:
         abstained: the passages do not say, and so says the answer.
         usage: as the gateway told it; None where no model was asked.
+        finish: why the model ended, as OpenAI names it.
     """
 
     text: str
@@ -80,6 +81,7 @@ class Answer:
     follow_ups: Sequence[str] = ()
     usage: Mapping[str, Any] | None = None
     degraded: Sequence[Degradation] = ()
+    finish: str = "stop"
 
 
 class Answers:
@@ -130,7 +132,7 @@ class Answers:
             return self.checked(grounding, ABSTENTION)
         completion = await self._chat.complete(behalf, grounding.body)
         answer = self.checked(grounding, _content(completion))
-        answer = replace(answer, usage=completion.get("usage"))
+        answer = replace(answer, usage=completion.get("usage"), finish=_finish(completion))
         return await self._with_follow_ups(behalf, answer) if asked.follow_ups and not answer.abstained else answer
 
     async def stream(self, behalf: OnBehalf, grounding: Grounding) -> AsyncIterator[Mapping[str, Any]]:
@@ -193,6 +195,11 @@ class Answers:
             left_out = Degradation("follow_ups", "model_refused", "the model does not suggest questions as asked")
             return replace(answer, degraded=(*answer.degraded, left_out))
         return replace(answer, follow_ups=tuple(suggested[:3]))
+
+
+def _finish(completion: Mapping[str, Any]) -> str:
+    choices = completion.get("choices") or [{}]
+    return str(choices[0].get("finish_reason") or "stop")
 
 
 def _content(completion: Mapping[str, Any]) -> str:

@@ -37,7 +37,7 @@ def completion(answer: Answer, answer_id: str, model: str) -> Json:
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model,
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "choices": [{"index": 0, "message": message, "finish_reason": answer.finish}],
         "usage": answer.usage or {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
         "sources": [source(passage, number) for number, passage in enumerate(answer.grounding.passages, 1)],
         "grounding": summary(answer),

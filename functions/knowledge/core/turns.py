@@ -90,9 +90,9 @@ class IngestInTurns:
             DependencyUnavailable: what it needs is away.
         """
         line = self._lines.get(space.tenant_id)
-        # Whoever works on the document looks again for what is due before leaving.
         if line and document_id in line.busy:
-            return
+            # What it was queued for may be due only after those at work have left: its event has to come again.
+            raise IngestionWaits("the document is at work", retry_after=_LOOK_AGAIN)
         if line and self._is_full(line) and await self._is_left_to_others(space, document_id):
             return
         line, turn = self._lines.setdefault(space.tenant_id, _Line()), _Turn()

@@ -37,7 +37,10 @@ def paragraphs(picture: Any) -> list[str]:
 
     try:
         told = pytesseract.image_to_data(picture, lang=languages(), output_type=pytesseract.Output.DICT)
-    except pytesseract.TesseractError:
+    except pytesseract.TesseractError as error:
+        if error.status < 0:
+            # It was killed: by a limit that it has from us.
+            raise MemoryError(str(error)) from error
         # It refuses pictures of a few pixels.
         return []
     columns = ("level", "block_num", "par_num", "line_num", "conf", "text")
