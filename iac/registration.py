@@ -14,7 +14,7 @@ from iac.charts import Chart
 from iac.manifests import Manifest, SecretText, is_function, name_of, namespace_of
 from iac.rendering import Rendered
 from iac.secret_values import SecretValues, external_secret
-from iac.stack import Platform
+from iac.stack import Platform, started_anew
 
 _SKIP_AWAIT: Final = {"pulumi.com/skipAwait": "true"}
 _UNTIL_READY: Final = {"pulumi.com/waitFor": "condition=Ready"}
@@ -64,7 +64,7 @@ class RoomComponent(pulumi.ComponentResource):
         return resource
 
     def _completed(self, item: Manifest) -> Manifest:
-        made: Manifest = complete(item, self._values)
+        made: Manifest = complete(self._reading_secrets(item), self._values)
         if not self._platform.configuration.cluster.waits:
             extra = _SKIP_AWAIT
         elif is_function(item):
@@ -73,6 +73,16 @@ class RoomComponent(pulumi.ComponentResource):
             return made
         metadata = made["metadata"]
         return {**made, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **extra}}}
+
+    def _reading_secrets(self, item: Manifest) -> Manifest:
+        """Pods read passwords as they start: another generation of any starts them anew."""
+        if item["kind"] not in {"Deployment", "StatefulSet"}:
+            return item
+        template = item["spec"]["template"]
+        metadata = template["metadata"]
+        annotations = {**metadata.get("annotations", {}), **started_anew(self._platform)}
+        template = {**template, "metadata": {**metadata, "annotations": annotations}}
+        return {**item, "spec": {**item["spec"], "template": template}}
 
     def _install(self, chart: Chart, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
         values, options = chart.values(self._platform), self._options(after)

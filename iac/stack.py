@@ -9,6 +9,7 @@ import yaml
 
 from functions.kit.catalogue import Catalogue, load_catalogue
 from iac.configuration import Configuration
+from iac.manifests import digest
 
 _IMAGES = Path(__file__).with_name("images.yaml")
 
@@ -125,3 +126,8 @@ OBJECTS_URL: Final = inside("minio", DATA, 9000)
 def database_url(role: str, password: str, database: str | None = None, *, host: str = POSTGRES_HOST) -> str:
     """Template of a Postgres address, by TLS; `password` is a secret's name."""
     return f"postgresql://{role}:{{{{ {password} }}}}@{host}:5432/{database or role}?sslmode=require"
+
+
+def started_anew(platform: Platform) -> dict[str, str]:
+    """Annotation of pods that changes with any password's generation, so that they are started anew."""
+    return {"dcoder.dev/passwords": digest(platform.configuration.secrets.generation)}

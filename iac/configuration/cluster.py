@@ -25,11 +25,12 @@ OPTIONAL_SECRETS = {
     "externalS3SecretKey": "Its secret key.",
     "docChatClientSecret": "Doc chat's client secret in Logto.",
     "codeChatClientSecret": "Code chat's client secret in Logto.",
+    "docChatApiKey": "API key of the tenant whose documents doc chat answers from.",
+    "codeChatApiKey": "API key of the tenant whose agents code chat asks.",
     "adminClientSecret": "The admin dashboard's client secret in Logto.",
     "deloitteClientSecret": "The Deloitte dashboard's client secret in Logto.",
     "kongLicence": "Kong's licence, for the enterprise edition.",
     "alertWebhookUrl": "Where Alertmanager sends alerts to; none keeps them in Alertmanager.",
-    "smokeKey": "API key of a tenant that `dcoder deploy` asks with.",
 }
 
 

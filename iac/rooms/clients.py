@@ -9,8 +9,8 @@ from iac.workloads import Container, Workload, http_probe
 
 ROOM = "open-webui"
 _DASHBOARDS = "dashboards"
-# Doc chat asks the platform's grounded answers, code chat its models and agents.
-_CHATS = {"doc-chat": ("docs", f"{EDGE_URL}/knowledge/v1"), "code-chat": ("code", f"{EDGE_URL}/v1")}
+# Doc chat asks the platform's grounded answers, code chat its agents.
+_CHATS = {"doc-chat": ("docs", f"{EDGE_URL}/knowledge/v1"), "code-chat": ("code", f"{EDGE_URL}/agents/v1")}
 
 
 def objects(platform: Platform) -> Iterator[Manifest]:
@@ -28,11 +28,13 @@ def _chat(name: str, key: str, chat: Chat, platform: Platform) -> Iterator[Manif
     texts = {
         "DATABASE_URL": database_url(database, f"{key}Database"),
         "WEBUI_SECRET_KEY": f"{{{{ {key}Sessions }}}}",
-        # Signs who asks, for the platform to verify.
+        # Signs who asks: nobody else can say it is a chat's user.
         "FORWARD_USER_INFO_HEADER_JWT_SECRET": "{{ chatUsers }}",
     }
     if platform.configuration.secrets.has(f"{key}ClientSecret"):
         texts["OAUTH_CLIENT_SECRET"] = f"{{{{ {key}ClientSecret }}}}"
+    if platform.configuration.secrets.has(f"{key}ApiKey"):
+        texts["OPENAI_API_KEYS"] = f"{{{{ {key}ApiKey }}}}"
     yield secret(name, CLIENTS, texts, room=ROOM)
     chosen = platform.storage_class(chat.storage.storage_class)
     volume = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": chat.storage.size}}, **chosen}

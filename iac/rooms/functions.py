@@ -17,7 +17,7 @@ from iac.rooms.settings import (
     key_volume,
     settings,
 )
-from iac.stack import FUNCTIONS, Platform
+from iac.stack import FUNCTIONS, Platform, started_anew
 from iac.workloads import empty_volumes, environment, restricted, volume_name
 
 ROOM = "functions"
@@ -103,6 +103,7 @@ def _template(function: Function, platform: Platform) -> dict[str, Any]:
             "labels": {**_labels(function), "app.kubernetes.io/name": function.name},
             "annotations": {
                 **{f"{_AUTOSCALING}{name}": str(value) for name, value in scaling.items()},
+                **started_anew(platform),
                 **{f"queue.sidecar.serving.knative.dev/{name}": value for name, value in sidecar.items()},
             },
         },

@@ -71,7 +71,7 @@ def configuration_of(platform: Platform) -> dict[str, Any]:
         catalogue=platform.catalogue,
         function_url=FUNCTION_URL,
         redis_host=REDIS_HOSTS["edge"],
-        otlp_url=f"{OTLP_URL}/v1/traces",
+        otlp_url=OTLP_URL,
         policy=edge_policy(platform),
     )
     document["services"] += [_application(name, url, platform) for name, url in APPLICATIONS.items()]
@@ -239,7 +239,15 @@ def _application(name: str, url: str, platform: Platform) -> dict[str, Any]:
         "read_timeout": 620_000,
         "write_timeout": 60_000,
         "routes": [route],
+        # In place of the API's own, whose content policy lets no page run.
+        "plugins": [_pages_headers()],
     }
+
+
+def _pages_headers() -> dict[str, Any]:
+    headers = ["X-Content-Type-Options:nosniff", f"Strict-Transport-Security:{load_policy().hsts}"]
+    config = {"remove": {"headers": ["Server", "X-Powered-By"]}, "add": {"headers": headers}}
+    return {"name": "response-transformer", "tags": ["dcoder"], "config": config}
 
 
 def _private() -> dict[str, Any]:

@@ -81,7 +81,10 @@ def make_secrets(folder: Path) -> tuple[str, ...]:
             create_key_file(folder / name, kind)
             (folder / name).chmod(0o444)
     for name, hosts in _CERTIFICATES.items():
-        if f"{name}_key" not in known or f"{name}_certificate" not in known:
+        there = {f"{name}_key", f"{name}_certificate"} & known.keys()
+        if len(there) == 1:
+            raise FileExistsError(f"{folder / there.pop()} is there without its other half: add that, or remove it")
+        if not there:
             certificate, key = self_signed(hosts)
             _write(folder / f"{name}_certificate", certificate)
             _write(folder / f"{name}_key", key)

@@ -52,8 +52,15 @@ def test_every_object_is_registered_once(bare: list[Registered]) -> None:
 def test_each_room_is_one_component(registered: list[Registered]) -> None:
     rooms = [one.name for one in registered if one.kind.startswith("dcoder:rooms:")]
     assert sorted(rooms) == sorted(room.name for room in ROOMS)
-    positions = {one.name: index for index, one in enumerate(registered) if one.kind.startswith("dcoder:rooms:")}
-    assert positions["cluster"] == min(positions.values())
+
+
+def test_nothing_is_registered_before_its_namespace(bare: list[Registered]) -> None:
+    objects = [one for one in bare if one.kind.startswith("kubernetes:")]
+    places = {one.name: place for place, one in enumerate(objects) if one.kind == "kubernetes:core/v1:Namespace"}
+    inside = [(place, one) for place, one in enumerate(objects) if "/" in one.name]
+    assert inside
+    for place, one in inside:
+        assert places[one.name.split("/")[0]] < place, one.name
 
 
 def test_fields_reach_kubernetes_under_their_own_names(registered: list[Registered]) -> None:

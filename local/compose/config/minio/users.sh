@@ -18,6 +18,6 @@ grant() { # user, file with its password, buckets …
     mc admin policy attach store "$user" --user "$user" || mc admin user info store "$user" | grep -q "$user"
 }
 
-grant "$(cat /run/secrets/dcoder_s3_access_key)" dcoder_s3_secret_key documents audit
+grant "$(cat /run/secrets/dcoder_s3_access_key)" dcoder_s3_secret_key documents audit executions
 grant mlflow minio_mlflow_password mlflow-artifacts
 grant langfuse minio_langfuse_password langfuse

@@ -14,6 +14,7 @@ from local.compose import render, secrets
 from local.compose.observability import observability_services
 from local.compose.service import HEALTHY, Service, Size, with_secrets
 from local.embedded.host import containers
+from stateful.objects.declaration import load_buckets
 
 # What the requirements name, by the port where people find it.
 PUBLIC = {
@@ -215,3 +216,10 @@ def test_compose_reads_the_files(development: bool, tmp_path: Path) -> None:
 
 def test_a_catalogue_that_is_wrong_is_named(tmp_path: Path) -> None:
     assert render.compose_file(Catalogue(()))["services"].keys() >= {"kong", "postgres"}
+
+
+def test_functions_may_use_every_bucket_that_is_theirs() -> None:
+    script = (render.FOLDER / "config" / "minio" / "users.sh").read_text()
+    (granted,) = re.findall(r"dcoder_s3_secret_key (.*)", script)
+    others = {"backups", "mlflow-artifacts"}
+    assert set(granted.split()) == {bucket.name for bucket in load_buckets()} - others

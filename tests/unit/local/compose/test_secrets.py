@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 
 from functions.kit.settings import Settings
@@ -36,6 +37,14 @@ def test_somebody_elses_server_is_kept(tmp_path: Path) -> None:
     (tmp_path / "dcoder_redis_url").write_text("rediss://theirs:6379/0")
     make_secrets(tmp_path)
     assert (tmp_path / "dcoder_redis_url").read_text() == "rediss://theirs:6379/0"
+
+
+@pytest.mark.parametrize("half", ["edge_tls_certificate", "edge_tls_key"])
+def test_half_of_a_certificate_is_never_written_over(half: str, tmp_path: Path) -> None:
+    (tmp_path / half).write_text("theirs")
+    with pytest.raises(FileExistsError, match=half):
+        make_secrets(tmp_path)
+    assert (tmp_path / half).read_text() == "theirs"
 
 
 def test_certificates_and_keys_are_what_their_readers_take(tmp_path: Path) -> None:
