@@ -144,7 +144,8 @@ def _route(route: EdgeRoute, priority: int) -> dict[str, Any]:
         "paths": [f"~{route.pattern.removeprefix('^')}"],
         "regex_priority": priority,
         "strip_path": False,
-        "preserve_host": True,
+        # The functions' router finds a function by its own name; the caller's is in X-Forwarded-Host.
+        "preserve_host": False,
         "request_buffering": True,
         "response_buffering": not route.stream,
         "plugins": [] if route.public else _authentication(),

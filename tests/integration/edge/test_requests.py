@@ -63,6 +63,8 @@ async def test_identity_headers_of_the_client_are_dropped(edge: Edge, bearer: di
         "Forwarded": "for=10.0.0.1",
         "X-Real-IP": "10.0.0.1",
         "X-Consumer-Username": "root",
+        "Knative-Serving-Tag": "candidate",
+        "K-Network-Probe": "queue",
     }
     async with edge.client.get(f"{edge.http}/v1/things", headers={**bearer, **spoofed, "X-Tenant-Id": "t1"}) as answer:
         headers = await seen(answer)

@@ -179,6 +179,8 @@ def test_nobody_says_what_only_the_platform_may(run: Run) -> None:
         "X-Consumer-Username": "tenant-x",
         "X-Authenticated-Scope": "all",
         "Forwarded": "for=1.2.3.4",
+        "Knative-Serving-Tag": "candidate",
+        "K-Network-Probe": "queue",
         "Accept": "text/html",
     }
     assert run(forged) == {"accept": "text/html"}

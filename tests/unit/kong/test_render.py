@@ -70,6 +70,7 @@ def test_one_service_a_function(document: dict[str, Any], catalogue: Catalogue) 
     assert chat["retries"] == 0
     assert plugin(chat, "request-size-limiting")["allowed_payload_size"] == 1024**2
     assert chat["routes"][0]["response_buffering"] is False
+    assert chat["routes"][0]["preserve_host"] is False, "the functions' router knows functions by their own names"
 
 
 def test_routes_keep_the_order_of_the_edge(document: dict[str, Any], catalogue: Catalogue) -> None:
@@ -111,6 +112,8 @@ def test_policy_reaches_the_plugins(document: dict[str, Any]) -> None:
     (script,) = plugin(document, "pre-function")["access"]
     assert '["x-user-id"] = true' in script
     assert '"x-dcoder-"' in script
+    assert '"knative-"' in script
+    assert '"k-"' in script
     assert "^dck_[0-9A-Za-z]{40}$" in script
     assert "x-forwarded" not in script
     assert not [
