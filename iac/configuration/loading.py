@@ -1,7 +1,7 @@
 """Reads a stack's configuration and says what is wrong with it: the setting, the fault, the command that mends it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -12,7 +12,8 @@ from iac.configuration import Configuration
 from iac.configuration.cluster import GIVEN_SECRETS
 
 NAMESPACE = "dcoder"
-Lookup = Callable[[str], str | None]
+# Settings of the engine and of the provider.
+_OTHERS = {"pulumi", "kubernetes"}
 
 # Faults that pydantic words for programmers.
 _WORDS = {"string_type": "must be text", "extra_forbidden": "is not a setting", "missing": "is missing"}
@@ -23,20 +24,27 @@ class ConfigurationError(Exception):
     """The stack file is wrong; the message names every setting that is, with its fault and the fix."""
 
 
-def load(lookup: Lookup) -> Configuration:
+def load(values: Mapping[str, str]) -> Configuration:
     """The configuration of a stack.
 
     Args:
-        lookup: value of a key such as `cluster`: text, or JSON where it is structured; None where it is not set.
+        values: all of the stack file by names such as `dcoder:cluster`: text, or JSON where it is structured.
 
     Raises:
-        ConfigurationError: something is missing or wrong.
+        ConfigurationError: something is missing, wrong or unknown.
     """
-    given = {}
-    for field in Configuration.model_fields.values():
-        key = str(field.alias)
-        if (value := lookup(key)) is not None:
-            given[key] = _parsed(value) if _is_structured(field) else value
+    fields = {str(field.alias): field for field in Configuration.model_fields.values()}
+    given: dict[str, Any] = {}
+    strange = []
+    for name, value in sorted(values.items()):
+        namespace, _, key = name.partition(":")
+        if namespace == NAMESPACE:
+            field = fields.get(key)
+            given[key] = _parsed(value) if field is None or _is_structured(field) else value
+        elif namespace not in _OTHERS:
+            strange += [f"  {name}: nobody reads it", f"    fix: pulumi config rm '{name}'; settings are {NAMESPACE}:…"]
+    if strange:
+        raise _wrong([*strange, *_faults(given)])
     return parse(given)
 
 
@@ -44,13 +52,24 @@ def parse(given: Mapping[str, Any]) -> Configuration:
     """The configuration that a stack file's values below `dcoder:` make, secrets in the clear.
 
     Raises:
-        ConfigurationError: something is missing or wrong.
+        ConfigurationError: something is missing, wrong or unknown.
     """
     try:
         return Configuration.model_validate(given)
+    except ValidationError:
+        raise _wrong(list(_faults(given))) from None
+
+
+def _faults(given: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        Configuration.model_validate(given)
     except ValidationError as error:
-        lines = [line for fault in error.errors() for line in _explain(fault)]
-        raise ConfigurationError("the stack's configuration is wrong:\n" + "\n".join(lines)) from None
+        for fault in error.errors():
+            yield from _explain(fault)
+
+
+def _wrong(lines: Sequence[str]) -> ConfigurationError:
+    return ConfigurationError("the stack's configuration is wrong:\n" + "\n".join(lines))
 
 
 def _parsed(value: str) -> Any:

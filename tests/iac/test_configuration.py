@@ -86,10 +86,21 @@ def test_every_fault_is_told_at_once_and_no_secret_with_them() -> None:
 
 
 def test_values_come_as_pulumi_keeps_them() -> None:
-    kept = {name: value if isinstance(value, str) else json.dumps(value) for name, value in stack().items()}
-    assert load(kept.get) == parse(stack())
+    kept = {f"dcoder:{name}": v if isinstance(v, str) else json.dumps(v) for name, v in stack().items()}
+    assert load({**kept, "kubernetes:clusterIdentifier": "x"}) == parse(stack())
     with pytest.raises(ConfigurationError, match=r"dcoder:cluster: .*\n.*The cluster"):
-        load({**kept, "cluster": "{not json"}.get)
+        load({**kept, "dcoder:cluster": "{not json"})
+
+
+def test_what_nobody_reads_is_an_error() -> None:
+    kept = {f"dcoder:{name}": v if isinstance(v, str) else json.dumps(v) for name, v in stack().items()}
+    with pytest.raises(ConfigurationError) as caught:
+        load({**kept, "dcoder:postgress": '{"instances": 3}', "dcodr:release": "1.2.3", "dcoder:environment": "live"})
+    message = str(caught.value)
+    assert "dcoder:postgress: is not a setting" in message
+    assert "dcodr:release: nobody reads it" in message
+    assert "pulumi config rm 'dcodr:release'" in message
+    assert "dcoder:environment" in message
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])

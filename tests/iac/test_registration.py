@@ -117,6 +117,7 @@ def test_charts_are_installed_or_left_out(registered: list[Registered], bare: li
     [
         ({"postgres": {"instances": "many"}}, "dcoder:postgres.instances"),
         ({"digests": {}}, "dcoder:digests."),
+        ({"postgress": {"instances": 3}}, "dcoder:postgress: is not a setting"),
         ({"postgres": {"instances": 1}}, "one server of Postgres"),
     ],
 )
