@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings
 from functions.kit.catalogue import load_catalogue
 from functions.kit.errors import DcoderError
 from functions.kit.settings import Settings, TenantSettings
-from functions.kit.subjects import all_subjects
+from functions.kit.subjects import ScheduleDue, all_subjects
 from iac.configuration import Configuration
 from iac.configuration.base import Quantity, Resources
 from iac.configuration.cluster import GIVEN_SECRETS, OPTIONAL_SECRETS
@@ -83,6 +83,8 @@ def events() -> str:
     ]
     for kind in all_subjects():
         consumers = [f"`{f.name}`" for f in load_catalogue().events() if kind.subject in f.subscriptions]
+        if kind is ScheduleDue:
+            consumers = [f"`{f.name}`" for f in load_catalogue().scheduled()]
         lines += [
             f"## `{kind.subject}`\n",
             f"{inspect.getdoc(kind)}\n",
@@ -130,6 +132,7 @@ def functions() -> str:
     for function in load_catalogue():
         triggers = [f"`{route.method} {route.path}`" for route in function.routes]
         triggers += [f"event `{subject}`" for subject in function.subscriptions]
+        triggers += [f"schedule {function.schedule}"] if function.schedule else []
         scale = f"{function.scale.min} to {function.scale.max}, {function.concurrency} at once"
         lines.append(f"| `{function.name}` | {'<br>'.join(triggers)} | {scale} |")
     return "\n".join(lines) + "\n"

@@ -154,6 +154,7 @@ ARROWS: tuple[Arrow, ...] = (
     Arrow("dispatcher", "database", (5432,), "outboxes; it listens, which no pooler passes on"),
     Arrow("dispatcher", "cache and limits", (6379,), "usage records"),
     Arrow("dispatcher", "function router", (80, 8080, 8081), "delivers events"),
+    Arrow("dispatcher", "workflow server", (7233,), "what is due"),
     Arrow("dispatcher", "telemetry", (4318,), "spans"),
     Arrow("migrations", "database", (5432,), "schemas"),
     Arrow("bucket sync", "objects", (9000,), "buckets, versions, lifecycle"),

@@ -8,7 +8,7 @@ from typing import Any
 from functions.agents.adapters.outbox import OutboxEvents
 from functions.agents.adapters.postgres_executions import PostgresExecutions
 from functions.agents.adapters.redis_live import RedisLive
-from functions.agents.adapters.temporal_engine import TemporalAddress, TemporalEngine
+from functions.agents.adapters.temporal_engine import TemporalEngine
 from functions.agents.core.executions import ManageExecutions
 from functions.agents.core.ports import Live
 from functions.agents.wiring_tools import agent_tools
@@ -18,7 +18,7 @@ from functions.kit.default_models import DefaultModels
 from functions.kit.identifiers import new_id
 from functions.kit.json_schemas import problems
 from functions.kit.runtime import Runtime
-from functions.kit.settings import Settings
+from functions.kit.temporal import TemporalAddress
 from functions.kit.tenancy import TenantDirectory
 
 # Where large payloads lie; stateful/objects/buckets.yaml declares it.
@@ -59,7 +59,7 @@ async def agents(runtime: Runtime) -> AsyncIterator[Agents]:
     async with agent_tools(runtime) as tools:
         executions = ManageExecutions(
             PostgresExecutions(),
-            TemporalEngine(temporal_address(settings), converter),
+            TemporalEngine(TemporalAddress.of(settings), converter),
             OutboxEvents(),
             toolbox=tools.toolbox,
             models=models,
@@ -68,15 +68,3 @@ async def agents(runtime: Runtime) -> AsyncIterator[Agents]:
             now=utc_now,
         )
         yield Agents(executions, RedisLive(runtime.redis), runtime.tenants, runtime)
-
-
-def temporal_address(settings: Settings) -> TemporalAddress:
-    """Where Temporal is."""
-    key = settings.temporal_api_key
-    return TemporalAddress(
-        settings.temporal_address,
-        settings.temporal_namespace,
-        tls=settings.temporal_tls,
-        api_key=key.get_secret_value() if key else None,
-        seconds=settings.temporal_timeout_seconds,
-    )

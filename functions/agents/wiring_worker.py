@@ -12,14 +12,14 @@ from functions.agents.adapters.gateway_chat import GatewayChat
 from functions.agents.adapters.outbox import OutboxEvents
 from functions.agents.adapters.postgres_executions import PostgresExecutions
 from functions.agents.adapters.redis_live import RedisLive
-from functions.agents.adapters.temporal_engine import TemporalAddress
 from functions.agents.adapters.temporal_payloads import data_converter
 from functions.agents.core.carry_out import CarryOut
-from functions.agents.wiring import PAYLOADS, temporal_address
+from functions.agents.wiring import PAYLOADS
 from functions.agents.wiring_tools import agent_tools
 from functions.kit.clock import utc_now
 from functions.kit.database import UnitOfWork
 from functions.kit.runtime import Runtime
+from functions.kit.temporal import TemporalAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ async def worker_parts(runtime: Runtime) -> AsyncIterator[WorkerParts]:
         )
         yield WorkerParts(
             carry_out,
-            temporal_address(settings),
+            TemporalAddress.of(settings),
             data_converter(runtime.data_keys, runtime.secrets, runtime.objects.bucket(PAYLOADS)),
             build_id=settings.temporal_build_id or version("dcoder-platform"),
             heartbeat=timedelta(seconds=settings.agents_heartbeat_seconds),

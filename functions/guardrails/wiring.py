@@ -1,14 +1,12 @@
 """The context's composition root: settings in, use cases out."""
 
-import asyncio
+import functools
 import importlib.util
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-import asyncpg
 from prometheus_client import Counter
 
 from functions.guardrails.adapters.gateway_models import GatewayModels
@@ -28,8 +26,6 @@ from functions.guardrails.core.guardrails import GetGuardrails, PutGuardrails
 from functions.guardrails.core.policy import DetectOnly
 from functions.guardrails.core.ports import Detector
 from functions.guardrails.core.settings import LOCAL_DETECTORS, GuardrailSettings
-from functions.kit.database import Databases
-from functions.kit.errors import DcoderError
 from functions.kit.offload import Offload
 from functions.kit.runtime import Runtime
 from functions.kit.secrets import Place
@@ -39,8 +35,6 @@ from functions.kit.subjects import LlmCall, LlmCompleted, ToolCompleted
 UNEXAMINED = Counter(
     "dcoder_guardrail_unexamined_total", "Calls that a detector did not examine, by detector or reason.", ["why"]
 )
-_DELETE_EVERY_SECONDS = 3600.0
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +68,6 @@ async def guardrails(runtime: Runtime) -> AsyncIterator[Guardrails]:
     def detection_for(tenant_id: str, wanted: GuardrailSettings) -> Detection:
         return Detection(_detectors(runtime, process, tenant_id, wanted), DetectOnly(), _limits(settings, wanted))
 
-    forgetting = asyncio.create_task(
-        _delete_for_ever(runtime.databases, settings.guardrails_days), name="delete-old-findings"
-    )
     try:
         yield Guardrails(
             examining(LlmCompleted.subject),
@@ -87,10 +78,13 @@ async def guardrails(runtime: Runtime) -> AsyncIterator[Guardrails]:
             PutGuardrails(stored, exists, alerts, _offered(settings)),
         )
     finally:
-        forgetting.cancel()
-        with suppress(asyncio.CancelledError):
-            await forgetting
         await process.close()
+
+
+@asynccontextmanager
+async def retention(runtime: Runtime) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """What forgets findings that are too old, and says how many they were."""
+    yield functools.partial(delete_old_findings, runtime.databases, runtime.settings.guardrails_days)
 
 
 def _detectors(runtime: Runtime, process: Offload, tenant_id: str, wanted: GuardrailSettings) -> list[Detector]:
@@ -124,15 +118,6 @@ def _offered(settings: Settings) -> frozenset[str]:
     if settings.llm_guard_url:
         names.add("llm_guard")
     return frozenset(names)
-
-
-async def _delete_for_ever(databases: Databases, days: int) -> None:
-    while True:
-        try:
-            await delete_old_findings(databases, days)
-        except (DcoderError, asyncpg.PostgresError) as error:
-            _logger.warning("old findings could not be deleted", exc_info=error)
-        await asyncio.sleep(_DELETE_EVERY_SECONDS)
 
 
 def _is_uuid(text: str) -> bool:

@@ -51,7 +51,7 @@ class Function:
         body_limit: largest request body in bytes.
         concurrency: requests one instance serves at once.
         subscriptions: event types that trigger it (event functions only).
-        schedule: when it is due; it is then told by `schedule.due`.
+        schedule: when it is due; it is then called with a `schedule.due`, which is no subject to subscribe to.
         grants: privileged settings that it needs and others must not have, such as `database-admin`.
     """
 
@@ -107,6 +107,14 @@ class Catalogue:
         """The functions that handle events."""
         return tuple(f for f in self.functions if f.kind == "event")
 
+    def subscribed(self) -> tuple[Function, ...]:
+        """The functions that events of the bus trigger."""
+        return tuple(f for f in self.functions if f.subscriptions)
+
+    def scheduled(self) -> tuple[Function, ...]:
+        """The functions that the clock triggers."""
+        return tuple(f for f in self.functions if f.schedule)
+
     def in_host(self, group: str) -> tuple[Function, ...]:
         """The functions that the embedded host `group` serves."""
         return tuple(f for f in self.functions if f.host == group)
@@ -150,10 +158,10 @@ def _function(document: Mapping[str, Any], folder: Path) -> Function:
         raise ValueError(f"name must be {expected}")
     subscriptions = tuple(s["filters"]["type"] for s in deploy.get("subscriptions", ()))
     routes = tuple(_routes(notes.get("routes", "")))
-    if not (routes if kind == "http" else subscriptions):
-        raise ValueError("an http function needs routes, an event function subscriptions")
-    if ("schedule" in notes) != (DUE in subscriptions):
-        raise ValueError(f"a schedule and a subscription to {DUE} need each other")
+    if not (routes if kind == "http" else subscriptions or "schedule" in notes):
+        raise ValueError("an http function needs routes, an event function subscriptions or a schedule")
+    if DUE in subscriptions or ("schedule" in notes and kind == "http"):
+        raise ValueError(f"{DUE} comes of the annotation {_PREFIX}schedule, to an event function")
     return Function(
         name=expected,
         context=context,

@@ -2,9 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-# The subject by which a function is told.
+# The type of the event that a function is then called with.
 DUE = "schedule.due"
 _DAY = timedelta(days=1)
 _DAILY = re.compile(r"daily ([01]\d|2[0-3]):([0-5]\d)")
@@ -34,11 +34,8 @@ class Schedule:
             return cls(interval, timedelta())
         raise ValueError(f"not a schedule: {text!r}; `daily 02:17` and `every 5m` are")
 
-    def last(self, now: datetime) -> datetime:
-        """When it was due last, `now` included."""
-        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        return midnight + self.offset + (now - midnight - self.offset) // self.interval * self.interval
-
-    def following(self, now: datetime) -> datetime:
-        """When it is due next, after `now`."""
-        return self.last(now) + self.interval
+    def __str__(self) -> str:
+        minutes = int(self.offset.total_seconds()) // 60
+        if self.interval == _DAY:
+            return f"daily {minutes // 60:02}:{minutes % 60:02}"
+        return f"every {int(self.interval.total_seconds()) // 60}m"

@@ -23,7 +23,7 @@ def objects(platform: Platform) -> Iterator[Manifest]:
     declarations = load_declarations()
     for declaration in declarations:
         yield _stream(declaration, platform)
-    for function in platform.catalogue.events():
+    for function in platform.catalogue.subscribed():
         yield _consumer(function, declarations)
     yield from _dispatcher(platform)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from functions.kit.catalogue import ROOT
 from iac.configuration.base import resources
-from iac.manifests import ROOM_LABEL, Manifest, digest, manifest, secret
+from iac.manifests import ROOM_LABEL, Manifest, config_map, digest, manifest, name_of, secret
 from iac.rooms.settings import (
     KEY_MOUNTS,
     SETTINGS,
@@ -16,12 +16,17 @@ from iac.rooms.settings import (
     settings,
 )
 from iac.stack import POSTGRES_HOST, TEMPORAL_ADDRESS, WORKFLOWS, Platform
-from iac.workloads import Container, Workload, http_probe, tcp_probe
+from iac.workloads import USER, Container, Workload, http_probe, tcp_probe
+from stateful.temporal.declaration import SERVER_SETTINGS, load_declaration
 
 ROOM = "workflows"
-NAMESPACE = "dcoder"
+NAMESPACE = load_declaration().namespace.name
 TASK_QUEUE = "agents"
+_SETTINGS_FOLDER = "/etc/temporal/dcoder"
 _FRONTEND = 7233
+# Of Temporal's own images.
+_THEIR_USER = 1000
+_SYNC = resources(("100m", "128Mi"), ("500m", "256Mi"))
 _SMALL = resources(("50m", "64Mi"), ("500m", "256Mi"))
 _SCHEMA = "/etc/temporal/schema/postgresql/v12"
 _SQL = (
@@ -36,7 +41,7 @@ def objects(platform: Platform) -> Iterator[Manifest]:
     yield secret("temporal-database", WORKFLOWS, texts, room=ROOM)
     yield from _schema(platform)
     yield from _server(platform)
-    yield from _namespace(platform)
+    yield from _sync(platform)
     yield from _console(platform)
     if (ROOT / "agents" / "worker").is_dir():
         yield platform_settings(platform, WORKFLOWS)
@@ -64,6 +69,8 @@ def _schema(platform: Platform) -> Iterator[Manifest]:
 
 def _server(platform: Platform) -> Iterator[Manifest]:
     configuration = platform.configuration.temporal
+    files = config_map("temporal", WORKFLOWS, {SERVER_SETTINGS.name: SERVER_SETTINGS.read_text()}, room=ROOM)
+    yield files
     container = Container(
         name="temporal",
         image=platform.image("temporal"),
@@ -79,6 +86,7 @@ def _server(platform: Platform) -> Iterator[Manifest]:
             "BIND_ON_IP": "0.0.0.0",  # noqa: S104 - a container's contract
             "NUM_HISTORY_SHARDS": str(configuration.history_shards),
             "PROMETHEUS_ENDPOINT": "0.0.0.0:9090",
+            "DYNAMIC_CONFIG_FILE_PATH": f"{_SETTINGS_FOLDER}/{SERVER_SETTINGS.name}",
         },
         fields={"TEMPORAL_BROADCAST_ADDRESS": "status.podIP"},
         env_from=("temporal-database",),
@@ -86,6 +94,7 @@ def _server(platform: Platform) -> Iterator[Manifest]:
         ready=tcp_probe(_FRONTEND),
         startup=tcp_probe(_FRONTEND, seconds=5, failures=60),
         writable=("/tmp", "/etc/temporal/config"),  # noqa: S108
+        mounts={_SETTINGS_FOLDER: "settings"},
     )
     yield from Workload(
         name="temporal",
@@ -95,27 +104,24 @@ def _server(platform: Platform) -> Iterator[Manifest]:
         replicas=configuration.replicas,
         user=1000,
         group=1000,
+        volumes=({"name": "settings", "configMap": {"name": name_of(files)}},),
         service={"frontend": (_FRONTEND, "frontend")},
         metrics=("metrics", "/metrics"),
         labels={"app.kubernetes.io/component": "temporal"},
     ).deployment()
 
 
-def _namespace(platform: Platform) -> Iterator[Manifest]:
+def _sync(platform: Platform) -> Iterator[Manifest]:
+    """The namespace and the schedules of functions, as declared: at each release."""
     days = platform.configuration.temporal.retention_days
-    script = (
-        f"until temporal operator namespace describe --namespace {NAMESPACE} >/dev/null 2>&1 || "
-        f"temporal operator namespace create --namespace {NAMESPACE} --retention {days}d; do sleep 5; done\n"
-        f"temporal operator namespace update --namespace {NAMESPACE} --retention {days}d"
-    )
     container = Container(
-        name="namespace",
-        image=platform.image("temporal-tools"),
-        command=("sh", "-c", script),
-        resources=_SMALL,
-        env={"TEMPORAL_ADDRESS": TEMPORAL_ADDRESS, "HOME": "/tmp"},  # noqa: S108
+        name="sync",
+        image=platform.image("platform"),
+        args=("stateful.temporal.sync", "--wait", "300", "--retention-days", str(days)),
+        resources=_SYNC,
+        env=settings(platform),
     )
-    yield from _job("temporal-namespace", container, {"app.kubernetes.io/component": "temporal"})
+    yield from _job("temporal-sync", container, {"app.kubernetes.io/component": "temporal"}, user=USER)
 
 
 def _console(platform: Platform) -> Iterator[Manifest]:
@@ -206,15 +212,15 @@ def _scaler(platform: Platform) -> Manifest:
     )
 
 
-def _job(name: str, container: Container, labels: dict[str, str]) -> list[Manifest]:
+def _job(name: str, container: Container, labels: dict[str, str], *, user: int = _THEIR_USER) -> list[Manifest]:
     workload = Workload(
         name=name,
         namespace=WORKFLOWS,
         room=ROOM,
         containers=(container,),
         replicas=1,
-        user=1000,
-        group=1000,
+        user=user,
+        group=user,
         labels=labels,
     )
     return workload.job(digest(container.spec()), deadline_seconds=900, tries=10)

@@ -101,6 +101,17 @@ def platform_programs() -> Iterator[Service]:
         ours=True,
     )
     yield Service(
+        name="schedules",
+        image=own("platform"),
+        command=("stateful.temporal.sync", "--wait", "120"),
+        environment=settings(),
+        after={"temporal": HEALTHY},
+        size=Size(256, 64),
+        job=True,
+        networks=("app",),
+        ours=True,
+    )
+    yield Service(
         name="dispatcher",
         image=own("platform"),
         command=("stateful.nats.dispatcher",),
@@ -154,7 +165,7 @@ def _worker() -> Service:
         secrets=_SECRETS,
         volumes=(f"spool-{WORKER}:/var/lib/dcoder/spool",),
         networks=("app", "data", "telemetry", "egress"),
-        after={**_AFTER, "pgbouncer": HEALTHY, "temporal-namespace": DONE},
+        after={**_AFTER, "pgbouncer": HEALTHY, "schedules": DONE},
         health=("CMD", "python", "-c", _PROBE),
         size=Size(1024, 256, 2.0),
         ours=True,

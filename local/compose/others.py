@@ -111,27 +111,16 @@ def _workflows() -> Iterator[Service]:
             "BIND_ON_IP": EVERYWHERE,
             "NUM_HISTORY_SHARDS": "512",
             "PROMETHEUS_ENDPOINT": f"{EVERYWHERE}:9090",
+            "DYNAMIC_CONFIG_FILE_PATH": "/dcoder/dynamicconfig.yaml",
         },
         secrets=("postgres_temporal_password",),
+        volumes=("../../stateful/temporal/dynamicconfig.yaml:/dcoder/dynamicconfig.yaml:ro",),
         networks=("app", "data", "telemetry"),
         after={"temporal-schema": DONE},
         health=("CMD", "nc", "-z", "127.0.0.1", "7233"),
         ports=(Port(7233, 7233),),
         size=Size(1024, 256),
         start_seconds=60,
-    )
-    yield Service(
-        name="temporal-namespace",
-        image=image("temporal-tools"),
-        entrypoint=shell(
-            "temporal operator namespace describe --namespace dcoder || "
-            "temporal operator namespace create --namespace dcoder --retention 30d"
-        ),
-        environment={"TEMPORAL_ADDRESS": "temporal:7233"},
-        networks=("app",),
-        after={"temporal": HEALTHY},
-        size=Size(128, 32),
-        job=True,
     )
     yield Service(
         name="temporal-ui",

@@ -72,6 +72,7 @@ class Stack:
             *(program.host(group, ports[group]) for group in HOSTS),
             program.dispatcher(ports["dispatcher"]),
             temporal(root / "temporal", port=ports["temporal"], http=ports["temporal-http"], environment=base),
+            program.schedules(),
             program.worker(ports["agents-worker"]),
             edge(root / "edge", ports=ports, environment=base),
         )

@@ -99,7 +99,7 @@ def test_streams_are_those_that_the_platform_declares(manifests: list[Manifest])
         assert (spec["maxAge"], spec["replicas"]) == (f"{declaration.max_age}s", 3)
     assert set(made) == {declaration.name for declaration in load_declarations()}
     consumers = {i["spec"]["durableName"] for i in manifests if i["kind"] == "Consumer"}
-    assert consumers == {function.name for function in load_catalogue().events()}
+    assert consumers == {function.name for function in load_catalogue().subscribed()}
 
 
 def test_nats_syncs_always(platform: Platform) -> None:

@@ -5,46 +5,17 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions.agents.adapters import temporal_names as names
 from functions.agents.core.errors import InterruptNotPending
 from functions.agents.core.models import Json, Place
 from functions.kit.errors import DependencyUnavailable, InvalidRequest
+from functions.kit.temporal import TemporalAddress
 
 if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.converter import DataConverter
-
-
-@dataclass(frozen=True, slots=True)
-class TemporalAddress:
-    """Where Temporal is, and how long one call of it may take."""
-
-    target: str
-    namespace: str
-    tls: bool
-    api_key: str | None
-    seconds: float
-
-    async def connect(self, converter: "DataConverter", *, lazy: bool) -> "Client":
-        """A client.
-
-        Raises:
-            RuntimeError: it cannot be reached; a lazy client finds out later.
-        """
-        from temporalio.client import Client
-
-        return await Client.connect(
-            self.target,
-            namespace=self.namespace,
-            api_key=self.api_key,
-            tls=self.tls,
-            data_converter=converter,
-            lazy=lazy,
-        )
 
 
 class TemporalEngine:
@@ -79,7 +50,7 @@ class TemporalEngine:
                     task_queue=names.TASK_QUEUE,
                     id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    rpc_timeout=self._patience(),
+                    rpc_timeout=self._address.patience,
                 )
 
     async def cancel(self, place: Place, execution_id: str, run: int) -> bool:
@@ -89,7 +60,7 @@ class TemporalEngine:
         async with self._calling() as client:
             handle = client.get_workflow_handle(names.workflow_id(place.tenant_id, execution_id, run))
             try:
-                await handle.cancel(rpc_timeout=self._patience())
+                await handle.cancel(rpc_timeout=self._address.patience)
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND:
                     return False
@@ -108,7 +79,7 @@ class TemporalEngine:
             said = hashlib.sha256(json.dumps(word, sort_keys=True).encode()).hexdigest()[:16]
             try:
                 await handle.execute_update(
-                    "respond", word, id=f"word-{interrupt_id}-{said}", rpc_timeout=self._patience()
+                    "respond", word, id=f"word-{interrupt_id}-{said}", rpc_timeout=self._address.patience
                 )
             except WorkflowUpdateFailedError as error:
                 cause = error.cause
@@ -123,7 +94,7 @@ class TemporalEngine:
     async def check(self) -> None:
         """Whether Temporal answers."""
         async with self._calling() as client:
-            await client.service_client.check_health(timeout=self._patience())
+            await client.service_client.check_health(timeout=self._address.patience)
 
     @asynccontextmanager
     async def _calling(self) -> "AsyncIterator[Client]":
@@ -142,6 +113,3 @@ class TemporalEngine:
             if self._client is None:
                 self._client = await self._address.connect(self._converter(), lazy=True)
             return self._client
-
-    def _patience(self) -> timedelta:
-        return timedelta(seconds=self._address.seconds)

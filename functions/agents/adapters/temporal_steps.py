@@ -1,8 +1,7 @@
 """Activities: the nodes of graphs, which tell Temporal that they live while they work, and what is noted of runs."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +20,7 @@ from functions.kit.clock import utc_now
 from functions.kit.context import RequestContext, serving
 from functions.kit.errors import DcoderError
 from functions.kit.failures import as_dcoder_error
+from functions.kit.temporal import heartbeating
 
 # What a gateway or a database may say today and not tomorrow.
 _PASSING = frozenset({408, 409, 425, 429})
@@ -87,7 +87,7 @@ class GraphSteps:
     async def _do(self, node: Node, state: State, runtime: Context) -> JsonObject:
         run = Run.of(runtime.context)
         with _worded(), serving(_context(run.execution_id, run.run, self._platform_id)):
-            async with _alive(self._every):
+            async with heartbeating(self._every):
                 again = activity.info().attempt > 1
                 return await self._carry_out.step(run, node, node.__name__, state, again=again)
 
@@ -183,20 +183,3 @@ def _worded() -> Iterator[None]:
         raise ApplicationError(
             known.message, type=known.code, non_retryable=not _passes(known), next_retry_delay=after
         ) from error
-
-
-@asynccontextmanager
-async def _alive(every: float) -> AsyncIterator[None]:
-    """Tell Temporal that the activity is being worked on, which is also how it learns that it was cancelled."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(every)
-
-    beating = asyncio.create_task(beat(), name="heartbeat")
-    try:
-        yield
-    finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)

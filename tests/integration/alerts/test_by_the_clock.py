@@ -6,11 +6,9 @@ from typing import Any
 
 import asyncpg
 import pytest
+from temporalio.client import Client
 
-from functions.kit.clock import utc_now
 from functions.platform.core.edge import coarse_limit
-from stateful.nats.dead_letters import ONLY_FUNCTION
-from stateful.nats.dispatcher.scheduler import due_event
 from tests.integration.alerts.conftest import Bus, calls
 from tests.platform import Api, Platform, Tenant, eventually
 
@@ -33,9 +31,8 @@ async def test_the_nightly_reconciliation_repairs_and_tells(
     await connection.execute("UPDATE kpis SET requests = 9 WHERE tenant_id = $1", tenant.id)
     await connection.close()
     assert await requests() == 9
-    event = due_event("platform-reconciliation", utc_now())
-    headers = {"Nats-Msg-Id": event.id, ONLY_FUNCTION: "platform-reconciliation"}
-    await bus.client.jetstream().publish(event.type, event.to_json(), headers=headers)
+    temporal = await Client.connect(platform.status["components"]["temporal"]["address"], namespace="dcoder")
+    await temporal.get_schedule_handle("platform-reconciliation").trigger()
     await eventually(mirrored, seconds=60)
 
     async def told() -> list[dict[str, Any]]:

@@ -48,6 +48,8 @@ def test_a_function_is_what_its_manifest_says(tmp_path: Path) -> None:
         (("GET /v1/orders", "FETCH /v1/orders"), "not a route"),
         (("2Mi", "2 megs"), "not a size"),
         (("kind: http", "kind: event"), "needs routes"),
+        (("kind: http", "kind: http\n    dcoder.dev/schedule: every 5m"), "to an event function"),
+        (("kind: http", "kind: event\n    dcoder.dev/schedule: every 7m"), "divide the day"),
         (("deploy:", "deployment:"), "KeyError"),
     ],
 )

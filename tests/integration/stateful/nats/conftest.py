@@ -22,7 +22,7 @@ from stateful.postgres.migrate import Migration, Options
 from tests.integration.stateful.nats.databases import FUNCTIONS_ROLE, TENANT_ROLE, PlatformDatabase
 from tests.integration.stateful.nats.receiver import Receiver
 from tests.integration.stateful.nats.running import Running, write_function
-from tests.integration.stateful.nats.servers import Server, nats_server, postgres_server, redis_server
+from tests.integration.stateful.nats.servers import Server, nats_server, postgres_server, redis_server, temporal_server
 
 MakeCatalogue = Callable[..., Catalogue]
 NO_SCHEDULES: Mapping[str, str] = MappingProxyType({})
@@ -40,6 +40,14 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def nats(folder: Path) -> Iterator[Server]:
     server = nats_server(folder / new_id())
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def temporal(folder: Path) -> Iterator[Server]:
+    server = temporal_server(folder / "temporal")
     server.start()
     yield server
     server.kill()

@@ -62,7 +62,7 @@ class Running:
         """Drive the functions of a catalogue."""
         delivery = Delivery(url)
         self.stack.push_async_callback(delivery.close)
-        consumers = [FunctionConsumer(function, bus, delivery, settings) for function in catalogue.events()]
+        consumers = [FunctionConsumer(function, bus, delivery, settings) for function in catalogue.subscribed()]
         for consumer in consumers:
             self.stack.push_async_callback(consumer.drain, 0.0)
             self.task(consumer.run())

@@ -117,6 +117,15 @@ def nats_server(folder: Path) -> Server:
     return Server([binary, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder)], port=port, folder=folder)
 
 
+def temporal_server(folder: Path) -> Server:
+    """Temporal with its state in a file, so that it survives a kill."""
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    options = ["--headless", "--ip", "127.0.0.1", "--port", str(port), "--db-filename", str(folder / "temporal.db")]
+    options += ["--log-level", "error"]
+    return Server([_program("temporal"), "server", "start-dev", *options], port=port, folder=folder)
+
+
 def redis_server(folder: Path, *, searching: bool = False) -> Server:
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)

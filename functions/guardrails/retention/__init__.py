@@ -1,0 +1,1 @@
+"""Forgets findings that are too old."""
