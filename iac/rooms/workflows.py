@@ -157,7 +157,8 @@ def _workers(platform: Platform) -> Iterator[Manifest]:
         args=("functions.agents.worker",),
         resources=configuration.resources,
         ports={"http": 8083},
-        env={**settings(platform), "PORT": "8083"},
+        # Another image is another version: executions move to it once it works.
+        env={**settings(platform), "PORT": "8083", "DCODER_TEMPORAL_BUILD_ID": digest(platform.image("agents"))},
         env_from=(SETTINGS, "grant-objects"),
         live=http_probe("/health/live", 8083, seconds=15, failures=4),
         ready=http_probe("/health/ready", 8083),
