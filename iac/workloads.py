@@ -3,6 +3,7 @@
 The demands are those of Kubernetes' Pod Security Standard `restricted`; `iac/policies` checks them on everything.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,7 +129,7 @@ def environment(texts: Mapping[str, str], secrets: Mapping[str, tuple[str, str]]
 
 def volume_name(folder: str) -> str:
     """Name of the empty volume that is mounted at a folder."""
-    return "writable-" + folder.strip("/").replace("/", "-").replace(".", "").lower()
+    return "writable-" + re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")
 
 
 def empty_volumes(folders: Sequence[str]) -> list[dict[str, Any]]:

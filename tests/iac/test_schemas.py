@@ -1,13 +1,14 @@
 """Every rendered object is one that an API server takes."""
 
 import copy
+import re
 from typing import Any
 
 import pytest
 
 from iac.configuration.loading import parse
 from iac.crds import missing
-from iac.manifests import Manifest
+from iac.manifests import Manifest, containers, describe, pod_specs
 from iac.rendering import render
 from iac.stack import Platform
 from tests.iac.conftest import everything, find, stack
@@ -55,6 +56,21 @@ def test_a_wrong_field_of_a_custom_resource_is_found(manifests: list[Manifest]) 
     wrong = copy.deepcopy(functions[0])
     wrong["spec"]["template"]["spec"]["containerConcurency"] = 2
     assert [fault for fault in custom_faults([wrong]) if "containerConcurency" in fault]
+    wrong = copy.deepcopy(find(manifests, "Stream", "dcoder"))
+    wrong["spec"]["retention"] = "forever"
+    assert [fault for fault in custom_faults([wrong]) if "forever" in fault]
+    wrong = copy.deepcopy(find(manifests, "Consumer", "platform-quota-mirror"))
+    wrong["spec"]["ackwait"] = "30s"
+    assert [fault for fault in custom_faults([wrong]) if "ackwait" in fault]
     wrong = copy.deepcopy(functions[0])
     wrong["spec"]["traffic"][0]["percent"] = "all"
     assert [fault for fault in custom_faults([wrong]) if "percent" in fault]
+
+
+def test_parts_of_pods_have_names_that_kubernetes_takes(objects: list[Manifest]) -> None:
+    label = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+    for item in objects:
+        for pod in pod_specs(item):
+            names = [part["name"] for part in (*containers(pod), *pod.get("volumes", ()))]
+            assert [name for name in names if not label.fullmatch(name)] == [], describe(item)
+            assert len({part["name"] for part in pod.get("volumes", ())}) == len(pod.get("volumes", ())), describe(item)
