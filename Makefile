@@ -67,7 +67,7 @@ bench-knowledge: install ## Retrieval's quality, search over 100,000 chunks, ing
 bench-tenants: install ## A thousand tenants: provisioning, listing, migrating (TENANTS=100: fewer; needs 10 GB)
 	@$(BIN)/python -m scenarios.load.tenants $(if $(TENANTS),--tenants $(TENANTS))
 
-test-cluster: install ## The dev stack's objects on a real API server (needs Go and etcd; half an hour the first time)
+test-cluster: install ## The dev stack on a real API server, by Pulumi (needs Go and etcd; an hour or two the first time)
 	@$(BIN)/python -m iac.crds > /dev/null
 	@$(BIN)/python -m local.cluster.toolchain
 	@DCODER_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster

@@ -28,7 +28,17 @@ _STOP_SECONDS = 20.0
 _APPLY = "application/apply-patch+yaml"
 _INHERITED = ("PATH", "HOME", "TMPDIR", "LANG")
 # What removes a namespace's objects, what belongs to what was removed, and the hold on claims that are not in use.
-_CONTROLLERS = "namespace-controller,garbage-collector-controller,persistentvolumeclaim-protection-controller"
+_REMOVING = ("namespace-controller", "garbage-collector-controller", "persistentvolumeclaim-protection-controller")
+# What makes pods and says how far it is; quotas count them.
+_WORKING = (
+    "deployment-controller",
+    "replicaset-controller",
+    "statefulset-controller",
+    "daemonset-controller",
+    "endpointslice-controller",
+    "endpoints-controller",
+    "resourcequota-controller",
+)
 
 
 class ClusterError(Exception):
@@ -126,8 +136,11 @@ class Objects:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Cluster]:
+def running(folder: Path, *, workloads: bool = False) -> Iterator[Cluster]:
     """A fresh cluster below `folder`, ended with the block.
+
+    Args:
+        workloads: Deployments and the like get their pods; somebody has to say that these run.
 
     Raises:
         ClusterError: a process ends, or does not come up in time.
@@ -150,7 +163,8 @@ def running(folder: Path) -> Iterator[Cluster]:
         started.append(_start(folder, "kube-apiserver", server))
         _wait(started[-1], folder / "kube-apiserver.log", lambda: _is_ready(cluster))
         manager = [str(binary("kube-controller-manager")), f"--kubeconfig={cluster.kubeconfig}"]
-        manager += [f"--controllers={_CONTROLLERS}", "--leader-elect=false", "--secure-port=0"]
+        controllers = ",".join((*_REMOVING, *_WORKING) if workloads else _REMOVING)
+        manager += [f"--controllers={controllers}", "--leader-elect=false", "--secure-port=0"]
         started.append(_start(folder, "kube-controller-manager", manager))
         yield cluster
     finally:
