@@ -13,7 +13,7 @@ WORKER = "agents-worker"
 # What the requirements call a service has its port there; in the container all listen on the same.
 PUBLISHED = {"gateway": 8080, "platform": 8082, "agents": 8083, "knowledge": 8084, "integrations": 8085}
 # Contexts whose functions call addresses outside: providers, documents, tools, webhooks.
-CALL_OUT = frozenset({"gateway", "platform", "agents", "knowledge", "integrations", "llmops"})
+CALL_OUT = frozenset({"gateway", "platform", "agents", "knowledge", "integrations"})
 # How a function is reached: its name leads to the container that hosts it.
 FUNCTION_URL = "http://{name}:8080"
 _DRAIN_SECONDS = 40

@@ -99,6 +99,9 @@ class GroundedAnswer(ApiModel):
     citations: list[Citation]
     follow_ups: list[str]
     degraded: list[LeftOut]
+    prompt_version: Annotated[
+        int | None, Field(description="Of the tenant's own prompt `knowledge.answer`; null for the platform's.")
+    ]
     usage: Annotated[dict[str, Any] | None, Field(description="Tokens as the gateway counted them.")]
 
     @classmethod
@@ -119,5 +122,6 @@ class GroundedAnswer(ApiModel):
             ],
             follow_ups=list(answer.follow_ups),
             degraded=[LeftOut.of(degradation) for degradation in answer.degraded],
+            prompt_version=answer.grounding.prompt_version,
             usage=dict(answer.usage) if answer.usage else None,
         )

@@ -1,6 +1,7 @@
 """What answers need from the outside besides search."""
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from functions.kit.service_tokens import OnBehalf
@@ -36,9 +37,25 @@ class DefaultModels(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Instructions:
+    """What a model is told to do.
+
+    Attributes:
+        version: of the tenant's own prompt; None for the released one.
+    """
+
+    text: str
+    version: int | None = None
+
+
 class Prompts(Protocol):
     """The instructions that models get; a tenant may have its own."""
 
-    async def text(self, tenant_id: str, name: str) -> str:
-        """The prompt of that name (`PROMPT_NAMES` in core/prompts.py)."""
+    async def find(self, tenant_id: str, name: str) -> Instructions:
+        """The prompt of that name (core/prompts.py).
+
+        Raises:
+            DependencyUnavailable: it cannot be found out.
+        """
         ...

@@ -12,6 +12,7 @@ from functions.knowledge.core.answer_ports import ChatModel, DefaultModels, Prom
 from functions.knowledge.core.filters import Condition
 from functions.knowledge.core.models import Reader, Space
 from functions.knowledge.core.packing import pack, prompt
+from functions.knowledge.core.prompts import ANSWER, FOLLOW_UPS, REWRITE
 from functions.knowledge.core.search import Degradation, Search, SearchRequest
 from functions.knowledge.core.search_ports import Passage
 from functions.knowledge.core.support import ABSTENTION, Claim, abstains, check
@@ -55,6 +56,7 @@ class Grounding:
         question: the question by itself, as it was searched for.
         passages: those that the model is shown; passage 1 is the first.
         body: the request that asks the model; None where there is nothing to answer from.
+        prompt_version: of the tenant's own instructions; None for the released ones.
     """
 
     question: str
@@ -62,6 +64,7 @@ class Grounding:
     passages: Sequence[Passage]
     body: Mapping[str, Any] | None
     degraded: Sequence[Degradation] = ()
+    prompt_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +120,9 @@ class Answers:
         degraded = (*degraded, *found.degraded)
         if not passages:
             return Grounding(question, model, (), None, degraded)
-        instructions = await self._prompts.text(behalf.tenant_id, "answer")
-        body = {**asked.options, "model": model, "messages": prompt(instructions, question, passages)}
-        return Grounding(question, model, passages, body, degraded)
+        instructions = await self._prompts.find(behalf.tenant_id, ANSWER)
+        body = {**asked.options, "model": model, "messages": prompt(instructions.text, question, passages)}
+        return Grounding(question, model, passages, body, degraded, instructions.version)
 
     async def __call__(self, space: Space, reader: Reader, behalf: OnBehalf, asked: Question) -> Answer:
         """The answer.
@@ -160,13 +163,13 @@ class Answers:
         if len(turns) < 2:
             return question, ()
         told = "\n".join(f"{role}: {text[:_LONGEST_QUESTION]}" for role, text in turns[-_REMEMBERED:])
-        instructions = await self._prompts.text(behalf.tenant_id, "rewrite")
+        instructions = await self._prompts.find(behalf.tenant_id, REWRITE)
         body = {
             "model": model,
             "temperature": 0,
             "max_tokens": _REWRITTEN_TOKENS,
             "messages": [
-                {"role": "system", "content": instructions},
+                {"role": "system", "content": instructions.text},
                 {"role": "user", "content": f"Conversation:\n{told}\n\nRewrite this question: {question}"},
             ],
         }
@@ -179,11 +182,11 @@ class Answers:
         return (rewritten if 0 < len(rewritten) <= longest else question), ()
 
     async def _with_follow_ups(self, behalf: OnBehalf, answer: Answer) -> Answer:
-        instructions = await self._prompts.text(behalf.tenant_id, "followups")
+        instructions = await self._prompts.find(behalf.tenant_id, FOLLOW_UPS)
         messages = [
             *(answer.grounding.body or {})["messages"],
             {"role": "assistant", "content": answer.text},
-            {"role": "user", "content": instructions},
+            {"role": "user", "content": instructions.text},
         ]
         try:
             told = _content(await self._chat.complete(behalf, {"model": answer.grounding.model, "messages": messages}))

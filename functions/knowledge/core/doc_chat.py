@@ -127,6 +127,7 @@ def summary(answer: Answer) -> Json:
     return {
         "question": answer.grounding.question,
         "abstained": answer.abstained,
+        "promptVersion": answer.grounding.prompt_version,
         "claims": [
             {
                 "start": claim.start,

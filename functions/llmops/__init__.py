@@ -1,0 +1,1 @@
+"""What tenants tell models, and how it is managed: the prompt library."""

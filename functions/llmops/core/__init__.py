@@ -1,0 +1,1 @@
+"""The context's rules, free of any technology."""
