@@ -97,8 +97,8 @@ class Parser(Protocol):
         DependencyUnavailable: the parsers cannot be started.
     """
 
-    async def parse(self, folder: Path, name: str, media_type: str) -> None:
-        """Read `original` into `text` and `blocks`, or, of a picture, into `picture.jpg` and `blocks`."""
+    async def parse(self, folder: Path, name: str, media_type: str, settings: ChunkSettings) -> None:
+        """Read `original` into `text` and `blocks` and cut them into `chunks`; a picture into `picture.jpg`, uncut."""
         ...
 
     async def cut(self, folder: Path, settings: ChunkSettings) -> None:

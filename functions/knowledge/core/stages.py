@@ -115,7 +115,7 @@ class Stages:
             await _have(files, original_key(work.corpus.id, work.version.id), folder / "original")
         except NotFound as error:
             raise CannotIngest(Reason.CONTENT_MISSING, "its content is not in the object store") from error
-        await self._parser.parse(folder, work.document.name, work.version.media_type)
+        await self._parser.parse(folder, work.document.name, work.version.media_type, work.index.settings.chunking)
         outline = read_outline(folder / "blocks")
         if outline.is_picture:
             await self._describe(space, work, folder, outline)
@@ -161,11 +161,12 @@ class Stages:
     async def _chunk(self, space: Space, work: Work, folder: Path) -> None:
         files = self._storage.of(space)
         key = chunks_key(work.corpus.id, work.version.id, work.index.settings.chunking)
-        if await _there(files, key):
-            return
-        await _have(files, text_key(work.corpus.id, work.version.id), folder / "text")
-        await _have(files, blocks_key(work.corpus.id, work.version.id), folder / "blocks")
-        await self._parser.cut(folder, work.index.settings.chunking)
+        if not (folder / "chunks").is_file():
+            if await _there(files, key):
+                return
+            await _have(files, text_key(work.corpus.id, work.version.id), folder / "text")
+            await _have(files, blocks_key(work.corpus.id, work.version.id), folder / "blocks")
+            await self._parser.cut(folder, work.index.settings.chunking)
         await files.put(key, _pieces(folder / "chunks"))
 
     async def _embed(self, space: Space, work: Work, folder: Path) -> None:

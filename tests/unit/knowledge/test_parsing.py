@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from functions.kit.errors import DependencyUnavailable
 from functions.knowledge.adapters.parsing.formats import ocr
 from functions.knowledge.adapters.parsing.pool import ParseLimits, ParserPool
 from functions.knowledge.core.blocks import Outline, read_outline
@@ -25,9 +26,9 @@ CANNOT = {
     "password.pdf": Reason.ENCRYPTED,
     "password_protected.xlsx": Reason.ENCRYPTED,
 }
-if not ocr.languages():
+if not ocr.is_installed():
     CANNOT["single_table.pdf"] = Reason.NO_TEXT
-needs_ocr = pytest.mark.skipif(not ocr.languages(), reason="there is no OCR: the program tesseract is not installed")
+needs_ocr = pytest.mark.skipif(not ocr.is_installed(), reason="there is no OCR: the program tesseract is not installed")
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,10 @@ class Reading:
         usual = self.pool._limits
         self.pool._limits = replace(usual, **limits)
         try:
-            await self.pool.parse(folder, name, "")
+            await self.pool.parse(folder, name, "", ChunkSettings(strategy, 64, 8))
             outline = read_outline(folder / "blocks")
             if outline.is_picture:
                 return Parsed(outline, "", [])
-            await self.pool.cut(folder, ChunkSettings(strategy, 64, 8))
         finally:
             self.pool._limits = usual
         text = (folder / "text").read_text()
@@ -220,6 +220,30 @@ async def test_a_scanned_page_without_ocr_says_what_is_missing(tmp_path: Path, m
         assert await read.refused(files.written_on("PDF", files.SENTENCE), "scan.pdf") is Reason.NO_TEXT
     finally:
         await pool.close()
+
+
+@needs_ocr
+async def test_a_document_waits_for_an_ocr_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "tesseract").write_text("#!/nowhere\n")
+    (programs / "tesseract").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    pool = ParserPool(1, ParseLimits())
+    try:
+        with pytest.raises(DependencyUnavailable, match="does not tell its languages"):
+            await Reading(pool, tmp_path)(files.written_on("PDF", files.SENTENCE), "scan.pdf")
+    finally:
+        await pool.close()
+
+
+async def test_what_was_read_before_can_be_cut_otherwise(read: Reading) -> None:
+    parsed = await read(files.text(40), "a.txt")
+    folder = read.folder / str(read.count)
+    await read.pool.cut(folder, ChunkSettings("structure", 512, 0))
+    wider = [json.loads(line) for line in (folder / "chunks").read_text().splitlines()]
+    assert 0 < len(wider) < len(parsed.chunks)
+    assert wider[-1]["end"] == parsed.chunks[-1]["end"]
 
 
 async def test_hostile_documents_fail_for_a_reason(read: Reading) -> None:

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +75,16 @@ class ParserPool:
         if self._nursery:
             await self._nursery.stop()
 
-    async def parse(self, folder: Path, name: str, media_type: str) -> None:
-        """Read `original` in the folder into `text` and `blocks`, or `picture.jpg`.
+    async def parse(self, folder: Path, name: str, media_type: str, settings: ChunkSettings) -> None:
+        """Read `original` in the folder into `text` and `blocks`, and cut these into `chunks` in the same process.
+
+        A picture becomes `picture.jpg` besides, and is not cut: a model may yet describe it.
 
         Raises:
             CannotIngest: the document is not one that can be read, or takes more than it may.
             DependencyUnavailable: the parsers cannot be started.
         """
-        await self._perform(folder, {"kind": "parse", "name": name, "mediaType": media_type})
+        await self._perform(folder, {"kind": "parse", "name": name, "mediaType": media_type, **asdict(settings)})
 
     async def cut(self, folder: Path, settings: ChunkSettings) -> None:
         """Cut `text` and `blocks` in the folder into `chunks`.
@@ -91,13 +93,7 @@ class ParserPool:
             CannotIngest: the document takes more than it may.
             DependencyUnavailable: the parsers cannot be started.
         """
-        asked = {
-            "kind": "cut",
-            "strategy": settings.strategy,
-            "maxTokens": settings.max_tokens,
-            "overlapTokens": settings.overlap_tokens,
-        }
-        await self._perform(folder, asked)
+        await self._perform(folder, {"kind": "cut", **asdict(settings)})
 
     async def _perform(self, folder: Path, asked: dict[str, Any]) -> None:
         limits = self._limits
@@ -130,6 +126,8 @@ class ParserPool:
             raise CannotIngest(Reason.CORRUPT, "reading it broke the parser")
         told = json.loads(outcome.read_text())
         outcome.unlink()
+        if "away" in told:
+            raise DependencyUnavailable(told["away"], details={"dependency": "parsers"})
         if "reason" in told:
             raise CannotIngest(Reason(told["reason"]), told["detail"])
 

@@ -69,7 +69,7 @@ def preload() -> None:
     _detect("The keeper counts the ships that pass.")
 
 
-def read(folder: Path, name: str, media_type: str, bounds: Bounds) -> None:
+def read(folder: Path, name: str, media_type: str, bounds: Bounds) -> Outline:
     """Read `original` of the folder; write `text` and `blocks`.
 
     Raises:
@@ -90,7 +90,9 @@ def read(folder: Path, name: str, media_type: str, bounds: Bounds) -> None:
     if not out.position and not outline.is_picture:
         raise CannotIngest(Reason.EMPTY, "there is no text in it")
     language = outline.language or _language(folder / "text")
-    write_outline(folder / "blocks", replace(outline, characters=out.position, language=language))
+    outline = replace(outline, characters=out.position, language=language)
+    write_outline(folder / "blocks", outline)
+    return outline
 
 
 def _language(path: Path) -> str:

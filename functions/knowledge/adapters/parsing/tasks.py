@@ -1,5 +1,6 @@
-"""What a limited child does: read a document, or cut what was read. It knows files and nothing else."""
+"""What a limited child does: read a document and cut it, or cut what was read before. It knows nothing but files."""
 
+import gc
 import json
 import sys
 import tempfile
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.knowledge.adapters.parsing import chunking, reading
+from functions.knowledge.adapters.parsing.formats import ocr
 from functions.knowledge.core.models import ChunkSettings
 from functions.knowledge.core.reasons import CannotIngest, Reason
 
@@ -19,6 +21,9 @@ def preload() -> None:
     """Import all that tasks need, in the process that children are forked from."""
     reading.preload()
     chunking.preload()
+    # A child that collects garbage would write to, and so copy, hundreds of megabytes that it has in common with it.
+    gc.collect()
+    gc.freeze()
 
 
 def perform(task: dict[str, Any]) -> None:
@@ -29,6 +34,9 @@ def perform(task: dict[str, Any]) -> None:
         told = {}
     except CannotIngest as error:
         told = {"reason": error.reason, "detail": error.detail}
+    except ocr.OcrDoesNotStart as error:
+        # No fault of the document's, which is to be read when it does.
+        told = {"away": str(error)}
     except MemoryError:
         told = _HUNGRY
     except RecursionError:
@@ -45,12 +53,11 @@ def _do(task: dict[str, Any], folder: Path) -> None:
     sys.setrecursionlimit(_DEEP)
     # What libraries put aside goes when the folder goes, also when this process is killed.
     tempfile.tempdir = str(folder)
-    if task["kind"] == "cut":
-        settings = ChunkSettings(task["strategy"], task["maxTokens"], task["overlapTokens"])
-        chunking.cut_files(folder, settings)
-    else:
+    if task["kind"] == "parse":
         bounds = reading.Bounds(task["textBytes"], task["unpackedBytes"])
-        reading.read(folder, task["name"], task["mediaType"], bounds)
+        if reading.read(folder, task["name"], task["mediaType"], bounds).is_picture:
+            return
+    chunking.cut_files(folder, ChunkSettings(**{name: task[name] for name in ChunkSettings.__dataclass_fields__}))
 
 
 def _most_mapped() -> int:

@@ -1,6 +1,8 @@
 """OCR by Tesseract, where the extra `knowledge-ocr` and the program `tesseract` are installed."""
 
+import importlib.util
 import math
+import shutil
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -11,17 +13,31 @@ _MOST_PIXELS = 40_000_000
 _WORD = 5
 
 
+class OcrDoesNotStart(Exception):
+    """Tesseract is installed and cannot be started now, on a machine without memory or processes left, say."""
+
+
+@lru_cache(maxsize=1)
+def is_installed() -> bool:
+    """Whether there is OCR; nothing is started for it, so that a busy machine does not answer otherwise."""
+    return importlib.util.find_spec("pytesseract") is not None and shutil.which("tesseract") is not None
+
+
 @lru_cache(maxsize=1)
 def languages() -> str:
-    """All languages that are installed, as Tesseract names them; empty where there is no OCR."""
-    try:
-        import pytesseract
-    except ImportError:
+    """All languages that are installed, as Tesseract names them; empty where there is no OCR.
+
+    Raises:
+        OcrDoesNotStart: it is not known, since the program does not say.
+    """
+    if not is_installed():
         return ""
+    import pytesseract
+
     try:
         return "+".join(each for each in pytesseract.get_languages() if each != "osd")
-    except (pytesseract.TesseractNotFoundError, pytesseract.TesseractError):
-        return ""
+    except (pytesseract.TesseractNotFoundError, pytesseract.TesseractError) as error:
+        raise OcrDoesNotStart(f"tesseract does not tell its languages: {error}") from error
 
 
 def scale_within(width: float, height: float, wanted: float) -> float:
