@@ -27,7 +27,9 @@ _MOST_LOOKED_AT = 50_000
 _INDEXES = """
     SELECT i.id::text, i.corpus_id::text, i.settings, i.dimensions,
         (SELECT coalesce(array_agg(DISTINCT l), '{}') FROM segments s, unnest(s.languages) l WHERE s.index_id = i.id)
-            AS languages
+            AS languages,
+        (SELECT coalesce(sum(chunks), 0) FROM segments s WHERE s.index_id = i.id)
+            - (SELECT coalesce(sum(chunks), 0) FROM removals r WHERE r.index_id = i.id) AS chunks
     FROM corpora k JOIN indexes i ON i.id = k.active_index_id
     WHERE ($1::uuid[] IS NULL OR k.id = ANY($1)) AND ($2 OR k.groups = '{}' OR k.groups && $3::text[])
     ORDER BY i.id
@@ -136,7 +138,7 @@ class PostgresSession:
         measure = _Measure.of(scope, vector)
         if scope.only is not None:
             return await self._nearest_of(scope, scope.only, measure, count)
-        if await self._is_small(scope):
+        if sum(index.chunks for index in scope.indexes) <= _SMALL_INDEX:
             found = await self._exact(scope, measure, count)
         else:
             found = await self._graph(scope, measure, count)
@@ -188,13 +190,6 @@ class PostgresSession:
             *parameters.values,
         )
         return {row[0] for row in rows}
-
-    async def _is_small(self, scope: Scope) -> bool:
-        rows = await self._connection.fetchval(
-            f"SELECT count(*) FROM (SELECT FROM chunk_vectors WHERE index_id = ANY($1::uuid[]) LIMIT {_SMALL_INDEX + 1}) t",  # noqa: S608,E501
-            scope.index_ids,
-        )
-        return bool(rows <= _SMALL_INDEX)
 
     async def _nearest_of(
         self, scope: Scope, numbers: Numbers, measure: "_Measure", count: int
@@ -260,7 +255,8 @@ def _may_be_found(scope: Scope, parameters: Parameters) -> str:
 
 def _index(row: Mapping[str, Any]) -> SearchedIndex:
     languages = frozenset(row["languages"])
-    return SearchedIndex(row["id"], row["corpus_id"], settings_of(row["settings"]), row["dimensions"], languages)
+    settings = settings_of(row["settings"])
+    return SearchedIndex(row["id"], row["corpus_id"], settings, row["dimensions"], languages, int(row["chunks"]))
 
 
 def _passage(row: Mapping[str, Any]) -> Passage:

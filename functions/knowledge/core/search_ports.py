@@ -19,6 +19,7 @@ class SearchedIndex:
     Attributes:
         dimensions: length of its embeddings; None when it has none.
         languages: those its chunks were analysed in.
+        chunks: how many it has.
     """
 
     id: str
@@ -26,6 +27,7 @@ class SearchedIndex:
     settings: IndexSettings
     dimensions: int | None
     languages: frozenset[str]
+    chunks: int
 
 
 @dataclass(frozen=True, slots=True)

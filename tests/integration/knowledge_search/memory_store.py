@@ -105,7 +105,7 @@ class MemorySession:
                 languages = frozenset(analysis_language(stored.chunk, index.settings) for stored in own)
                 lengths = [len(stored.vector) for stored in own if stored.vector is not None]
                 dimensions = lengths[0] if lengths else None
-                found.append(SearchedIndex(index.id, corpus.id, index.settings, dimensions, languages))
+                found.append(SearchedIndex(index.id, corpus.id, index.settings, dimensions, languages, len(own)))
         return found
 
     async def narrow(self, indexes: Sequence[SearchedIndex], reader: Reader, condition: Condition | None) -> Scope:
