@@ -86,6 +86,7 @@ class Objects:
         import obstore
 
         path = self._path(key)
+        body = body if isinstance(body, bytes) else await _whole_if_small(body)
         sent: bytes | _Patient = body if isinstance(body, bytes) else _Patient(body)
         try:
             async with self._reporting(None if isinstance(sent, _Patient) else self._seconds):
@@ -204,6 +205,25 @@ class Objects:
         with _reporting_away():
             async with asyncio.timeout(seconds):
                 yield
+
+
+async def _whole_if_small(body: AsyncIterator[bytes]) -> Body:
+    """A short body as bytes, which is one request: what comes as an iterator is begun, sent in parts and completed."""
+    pieces, size = list[bytes](), 0
+    async for piece in body:
+        pieces.append(piece)
+        size += len(piece)
+        if size > _CHUNK:
+            return _chained(pieces, body)
+    return b"".join(pieces)
+
+
+async def _chained(begun: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """What was taken of an iterator already, and then what is left of it."""
+    while begun:
+        yield begun.pop(0)
+    async for piece in rest:
+        yield piece
 
 
 class _Patient:

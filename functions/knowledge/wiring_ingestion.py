@@ -21,6 +21,7 @@ from functions.knowledge.adapters.postgres_corpora import PostgresCorpora
 from functions.knowledge.adapters.postgres_documents import PostgresDocuments
 from functions.knowledge.adapters.postgres_embeddings import PostgresEmbeddings
 from functions.knowledge.adapters.postgres_ingestions import PostgresIngestions
+from functions.knowledge.adapters.workshop import workshop
 from functions.knowledge.core.ingest import ClearObjects, Ingest, IngestionPolicy
 from functions.knowledge.core.models import Space
 from functions.knowledge.core.stages import Stages
@@ -83,10 +84,13 @@ async def ingestion(runtime: Runtime) -> AsyncIterator[Ingestion]:
     )
     policy = IngestionPolicy(lease_seconds=settings.ingestion_lease_seconds)
     ingestions = PostgresIngestions()
-    ingest = Ingest(begin, ingestions, PostgresCorpora(), stages=stages, events=events, policy=policy)
-    in_turns = IngestInTurns(ingest, begin, ingestions, events, TurnsPolicy())
-    try:
-        yield Ingestion(in_turns, ClearObjects(storage), runtime)
-    finally:
-        await parser.close()
-        await outside.close()
+    with workshop() as folder:
+        ingest = Ingest(
+            begin, ingestions, PostgresCorpora(), stages=stages, events=events, policy=policy, workshop=folder
+        )
+        in_turns = IngestInTurns(ingest, begin, ingestions, events, TurnsPolicy())
+        try:
+            yield Ingestion(in_turns, ClearObjects(storage), runtime)
+        finally:
+            await parser.close()
+            await outside.close()

@@ -38,13 +38,17 @@ def own_platform() -> Iterator[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def megabytes(pid: int) -> AsyncIterator[list[float]]:
-    """What a process and its children have for themselves, looked at several times a second within the block."""
+async def megabytes(pid: int, every: float = 0.2) -> AsyncIterator[list[float]]:
+    """What a process and its children have for themselves, looked at again and again within the block.
+
+    Args:
+        every: seconds; a look walks all their memory, which takes many milliseconds of a processor.
+    """
     seen = [_family(pid)]
 
     async def look() -> None:
         while True:
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(every)
             seen.append(await asyncio.to_thread(_family, pid))
 
     looking = asyncio.create_task(look())

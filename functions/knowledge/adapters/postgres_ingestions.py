@@ -26,8 +26,13 @@ _CAN_BE_TAKEN = f"""
     {_OPEN} AND (leased_until IS NULL OR leased_until < clock_timestamp())
     AND (retry_at IS NULL OR retry_at <= clock_timestamp())
 """
+# Content that came with the request is stored already.
 _TAKE = f"""
     UPDATE ingestions SET status = 'running', lease = $2, attempts = attempts + 1, retry_at = NULL,
+        stage = CASE
+            WHEN stage = 'store' AND EXISTS (
+                SELECT FROM document_versions v WHERE v.id = version_id AND v.content_hash IS NOT NULL
+            ) THEN 'parse' ELSE stage END,
         leased_until = clock_timestamp() + $3 * interval '1 second', updated_at = clock_timestamp()
     WHERE (version_id, index_id) = (
         SELECT version_id, index_id FROM ingestions

@@ -1,6 +1,7 @@
 """Documents: added with their content or where it is, found, described, removed."""
 
-from collections.abc import Mapping, Sequence
+import codecs
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict
 
@@ -89,11 +90,11 @@ class ManageDocuments:
         version = next((each for each in versions if each.number == wanted), None)
         if version is None:
             raise DocumentNotFound("the document has no such version")
+        stored = self._storage.of(caller.space).stream(text_key(state.document.corpus_id, version.id))
         try:
-            stored = await self._storage.of(caller.space).get(text_key(state.document.corpus_id, version.id))
+            return await _part(stored, start, end)
         except NotFound as error:
             raise TextNotReady("the document was not read yet; its status says why") from error
-        return stored.decode()[start:end]
 
     async def change(self, caller: Caller, document_id: str, changes: DocumentChanges) -> DocumentState:
         """Change what is given; searches obey it at once, without indexing anew.
@@ -134,6 +135,18 @@ class ManageDocuments:
         if await self._jobs.retry(caller.space, document_id=state.document.id):
             self._events.publish(queued(caller, state.document, None), caller.space)
         return await readable_document(self._corpora, self._documents, caller, document_id)
+
+
+async def _part(pieces: AsyncIterator[bytes], start: int, end: int | None) -> str:
+    """Characters of a text in UTF-8, of which no more is held than is wanted and a piece."""
+    decoder, passed, parts = codecs.getincrementaldecoder("utf-8")(), 0, list[str]()
+    async for piece in pieces:
+        text = decoder.decode(piece)
+        parts.append(text[max(0, start - passed) : None if end is None else max(0, end - passed)])
+        passed += len(text)
+        if end is not None and passed >= end:
+            break
+    return "".join(parts)
 
 
 def queued(caller: Caller, document: Document, job_id: str | None) -> DocumentQueued:

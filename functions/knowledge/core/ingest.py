@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from functions.kit.clock import utc_now
@@ -56,7 +57,11 @@ class IngestionPolicy:
 
 
 class Ingest:
-    """Does all there is to do for a document."""
+    """Does all there is to do for a document.
+
+    Args:
+        workshop: the folder in which each document gets one of its own.
+    """
 
     def __init__(
         self,
@@ -67,6 +72,7 @@ class Ingest:
         stages: Stages,
         events: Events,
         policy: IngestionPolicy,
+        workshop: Path,
     ) -> None:
         self._begin = begin
         self._ingestions = ingestions
@@ -74,6 +80,7 @@ class Ingest:
         self._stages = stages
         self._events = events
         self._policy = policy
+        self._workshop = workshop
 
     async def __call__(self, space: Space, document_id: str) -> None:
         """Work until nothing is left, or nothing can be done now.
@@ -134,12 +141,12 @@ class Ingest:
         return False
 
     async def _run(self, space: Space, work: Work) -> None:
-        with tempfile.TemporaryDirectory(prefix="dcoder-ingest-") as name:
+        with tempfile.TemporaryDirectory(dir=self._workshop) as name:
             folder = Path(name)
             async with self._holding(space, work):
-                for stage in _STAGES[_STAGES.index(work.stage) : -1]:
+                left = [stage for stage in _STAGES[_STAGES.index(work.stage) :] if _concerns(stage, work)]
+                for stage, following in pairwise(left):
                     await self._stages.perform(stage, space, work, folder)
-                    following = _STAGES[_STAGES.index(stage) + 1]
                     async with self._begin():
                         await self._ingestions.advance(space, work, following)
                 await self._stages.fetch_chunks(space, work, folder)
@@ -239,6 +246,11 @@ class Ingest:
             keeping.cancel()
             with suppress(asyncio.CancelledError):
                 await keeping
+
+
+def _concerns(stage: Stage, work: Work) -> bool:
+    """Whether there is anything to do at a stage, which would be noted for nothing else."""
+    return stage is not Stage.EMBED or work.index.settings.embedding_model is not None
 
 
 class ClearObjects:

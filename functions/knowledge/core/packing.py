@@ -38,6 +38,8 @@ def shown(passage: Passage, number: int) -> str:
     """A passage as the model reads it: its number, its text without empty lines, where it is from."""
     chunk = passage.chunk
     place = " > ".join((passage.document_name, *chunk.headings)) if chunk.kind != "code" else chunk.path
+    # On one line, whatever a heading has in it.
+    place = " ".join(place.split())
     text = _EMPTY_LINES.sub("\n", chunk.text.strip())
     # A line of the text must not begin as a passage does.
     text = re.sub(r"(?m)^\[(?=\d+\])", " [", text)

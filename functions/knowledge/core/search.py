@@ -137,8 +137,10 @@ class Search:
         if not indexes:
             return SearchResult(())
         vectors, degraded = await self._embed(behalf, indexes, wanted)
-        terms = query_terms(wanted.query, {language for index in indexes for language in index.languages})
         async with self._store.session(space) as session:
+            # Anew: while a model was asked, an index may have been switched, or a corpus closed to the reader.
+            indexes = _asked_for(await session.indexes(wanted.corpus_ids, reader), wanted.corpus_ids)
+            terms = query_terms(wanted.query, {language for index in indexes for language in index.languages})
             scope = await session.narrow(indexes, reader, wanted.condition)
             ranking = await _found(session, scope, vectors, terms, wanted)
             depth = max(wanted.top_k, _RERANKED if wanted.rerank else 0, _DIVERSIFIED if wanted.diversity else 0)

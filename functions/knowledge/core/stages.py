@@ -92,10 +92,14 @@ class Stages:
         path = folder / "original"
         source = work.document.source_uri
         pieces = self._fetcher.fetch(source, self._most_bytes) if source else files.stream(key)
-        digest = hashlib.sha256()
+        digest, size = hashlib.sha256(), 0
         try:
             with path.open("wb") as out:
                 async for piece in pieces:
+                    size += len(piece)
+                    # An upload's address is good for a while after it was completed.
+                    if size > self._most_bytes:
+                        raise CannotIngest(Reason.TOO_LARGE, f"it has more than {self._most_bytes} bytes")
                     digest.update(piece)
                     out.write(piece)
         except NotFound as error:
@@ -103,7 +107,7 @@ class Stages:
         if source:
             await files.put(key, _pieces(path))
         async with self._begin():
-            await self._documents.note_content(space, work.version.id, digest.hexdigest(), path.stat().st_size)
+            await self._documents.note_content(space, work.version.id, digest.hexdigest(), size)
 
     async def _parse(self, space: Space, work: Work, folder: Path) -> None:
         """The text and its blocks; they are of the version alone, so another index finds them made."""
@@ -112,7 +116,7 @@ class Stages:
         if await _there(files, blocks) and not await self._wants_description(files, blocks, work, folder):
             return
         try:
-            await _have(files, original_key(work.corpus.id, work.version.id), folder / "original")
+            await _have(files, original_key(work.corpus.id, work.version.id), folder / "original", self._most_bytes)
         except NotFound as error:
             raise CannotIngest(Reason.CONTENT_MISSING, "its content is not in the object store") from error
         await self._parser.parse(folder, work.document.name, work.version.media_type, work.index.settings.chunking)
@@ -272,13 +276,21 @@ async def _there(files: Files, key: str) -> bool:
     return True
 
 
-async def _have(files: Files, key: str, path: Path) -> None:
-    """Have an object as a file."""
+async def _have(files: Files, key: str, path: Path, most_bytes: int | None = None) -> None:
+    """Have an object as a file.
+
+    Raises:
+        NotFound: there is none.
+        CannotIngest: it has more bytes than it may.
+    """
     if path.is_file():  # noqa: ASYNC240 - it is in a folder of our own
         return
-    partial = path.with_suffix(".part")
+    partial, size = path.with_suffix(".part"), 0
     with partial.open("wb") as out:
         async for piece in files.stream(key):
+            size += len(piece)
+            if most_bytes is not None and size > most_bytes:
+                raise CannotIngest(Reason.TOO_LARGE, f"it has more than {most_bytes} bytes")
             out.write(piece)
     partial.rename(path)
 

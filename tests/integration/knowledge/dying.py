@@ -34,6 +34,7 @@ from functions.knowledge.adapters.postgres_documents import PostgresDocuments
 from functions.knowledge.adapters.postgres_embeddings import PostgresEmbeddings
 from functions.knowledge.adapters.postgres_ingestions import PostgresIngestions
 from functions.knowledge.adapters.postgres_jobs import PostgresJobs
+from functions.knowledge.adapters.workshop import workshop
 from functions.knowledge.core.access import Caller
 from functions.knowledge.core.add_document import AddDocument, NewDocument
 from functions.knowledge.core.ingest import Ingest, IngestionPolicy, IngestionWaits
@@ -102,9 +103,16 @@ async def ingesting(begin: Dying, runtime: Runtime) -> AsyncIterator[Ingest]:
             most_bytes=1 << 20,
         )
         policy = IngestionPolicy(lease_seconds=LEASE_SECONDS)
-        yield Ingest(
-            begin, PostgresIngestions(), PostgresCorpora(), stages=stages, events=OutboxEvents(), policy=policy
-        )
+        with workshop() as folder:
+            yield Ingest(
+                begin,
+                PostgresIngestions(),
+                PostgresCorpora(),
+                stages=stages,
+                events=OutboxEvents(),
+                policy=policy,
+                workshop=folder,
+            )
 
 
 async def added(tenant_id: str, corpus_id: str, names: Sequence[str]) -> list[str]:

@@ -129,7 +129,7 @@ async def test_pictures_are_described_by_the_tenants_model(library: Library) -> 
     assert (await library.get(f"/v1/documents/{settled['id']}/text"))["text"]
 
 
-@pytest.mark.skipif(not ocr.languages(), reason="there is no OCR: the program tesseract is not installed")
+@pytest.mark.skipif(not ocr.is_installed(), reason="there is no OCR: the program tesseract is not installed")
 async def test_a_picture_that_was_read_is_described_when_an_index_wants_it(library: Library) -> None:
     corpus = await library.corpus()
     sent = await library.upload(corpus, "sign.png", files.written_on("PNG", files.SENTENCE))

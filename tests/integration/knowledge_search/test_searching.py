@@ -1,19 +1,23 @@
 """The use case of searching over a real store: models that change, and rerankers of other kinds."""
 
-from collections.abc import AsyncIterator, Sequence
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from functions.kit.database import connection
 from functions.kit.service_tokens import OnBehalf
 from functions.knowledge.adapters.http_reranker import HttpReranker
-from functions.knowledge.core.errors import ModelRefused
-from functions.knowledge.core.models import IndexSettings
+from functions.knowledge.adapters.postgres_corpora import PostgresCorpora
+from functions.knowledge.core.errors import CorpusNotFound, ModelRefused
+from functions.knowledge.core.models import IndexSettings, IndexStatus, Reader
 from functions.knowledge.core.search import Search, SearchRequest
 from functions.knowledge.core.search_ports import Passage
-from tests.integration.knowledge_search.library import ADMIN, Library
+from tests.integration.knowledge_search.library import ADMIN, Library, PostgresLibrary
 
 pytestmark = pytest.mark.integration
 
@@ -72,6 +76,58 @@ async def test_a_model_whose_embeddings_have_another_length_is_left_out(stocked:
     assert "3" in found.degraded[0].message
     with pytest.raises(ModelRefused):
         await search(stocked.space, ADMIN, BEHALF, SearchRequest("who counts ships", hybrid=False))
+
+
+class Meanwhile(Embedder):
+    """Has something done while a question is being embedded."""
+
+    def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(1.0, 0.0)
+        self.work = work
+
+    async def embed_query(self, behalf: OnBehalf, model: str, query: str) -> Sequence[float]:
+        await self.work()
+        return await super().embed_query(behalf, model, query)
+
+
+async def test_a_corpus_that_is_closed_while_a_model_is_asked_tells_nothing(postgres_library: PostgresLibrary) -> None:
+    library, reader = postgres_library, Reader(frozenset({"keepers"}))
+    corpus = await library.corpus(settings=IndexSettings(embedding_model="m", language="en"))
+    await library.add(corpus, "ships pass the light", vectors=[(1.0, 0.0)])
+
+    async def close() -> None:
+        async with library.writing():
+            await (await connection(library.space.database)).execute("UPDATE corpora SET groups = '{guests}'")
+
+    found = await Search(library.search, Embedder(1.0, 0.0), Unasked())(
+        library.space, reader, BEHALF, SearchRequest("ships")
+    )
+    assert len(found.hits) == 1
+    closing = Search(library.search, Meanwhile(close), Unasked())
+    with pytest.raises(CorpusNotFound):
+        await closing(library.space, reader, BEHALF, SearchRequest("ships", [corpus]))
+    assert not (await closing(library.space, reader, BEHALF, SearchRequest("ships"))).hits
+
+
+async def test_an_index_that_is_switched_while_a_model_is_asked_is_searched(postgres_library: PostgresLibrary) -> None:
+    library, corpora = postgres_library, PostgresCorpora()
+    corpus = await library.corpus(settings=IndexSettings(embedding_model="m", language="en"))
+    document = await library.add(corpus, "ships pass the light", vectors=[(1.0, 0.0)])
+    former = library.indexes[corpus]
+
+    async def switch() -> None:
+        newer = replace(former, id=str(uuid.uuid4()), status=IndexStatus.BUILDING)
+        library.indexes[corpus] = newer
+        async with library.writing():
+            await corpora.add_index(library.space, newer)
+            await library.put(document, "ships pass the light", "at night", vectors=[(1.0, 0.0), (0.0, 1.0)])
+            await corpora.switch(library.space, newer)
+            await library.store.drop_index(library.space, former.id)
+            await corpora.remove_index(library.space, former.id)
+
+    search = Search(library.search, Meanwhile(switch), Unasked())
+    found = await search(library.space, ADMIN, BEHALF, SearchRequest("ships"))
+    assert [hit.passage.chunk.text for hit in found.hits] == ["ships pass the light", "at night"]
 
 
 @pytest.fixture
