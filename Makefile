@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test unit integration test-iac test-cluster check format docs lock images up down bench-gateway bench-soak bench-cache bench-knowledge bench-tenants
+.PHONY: help install demo test unit integration test-iac test-cluster check format docs lock images up down bench-gateway bench-soak bench-cache bench-knowledge bench-tenants bench-agents
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-knowledge: install ## Retrieval's quality, search over 100,000 chunks, ing
 
 bench-tenants: install ## A thousand tenants: provisioning, listing, migrating (TENANTS=100: fewer; needs 10 GB)
 	@$(BIN)/python -m scenarios.load.tenants $(if $(TENANTS),--tenants $(TENANTS))
+
+bench-agents: install ## Agents beside bare Temporal and bare LangGraph, and how soon one is begun (three minutes)
+	@$(BIN)/python -m scenarios.load.agents
 
 test-cluster: install ## The dev stack on a real API server, by Pulumi (needs Go and etcd; an hour or two the first time)
 	@$(BIN)/python -m iac.crds > /dev/null
