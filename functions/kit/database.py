@@ -24,6 +24,7 @@ OUTBOX_CHANNEL = "outbox"
 AUDIT_SOURCE = "/audit"
 APPEND_AUDIT = "SELECT audit.append($1, $2)"
 _RELEASE_SECONDS = 2.0
+_HINT_SECONDS = 1.0
 
 if TYPE_CHECKING:
     Connection = PoolConnectionProxy[asyncpg.Record]
@@ -241,7 +242,8 @@ class UnitOfWork:
         """Tell the relay which tenants have events: it listens on the platform's database, and polls in any case."""
         for database in databases:
             with suppress(DependencyUnavailable, *_AWAY):
-                async with self._databases.acquire() as session:
+                # What is committed is answered, also when the server has stopped answering since.
+                async with asyncio.timeout(_HINT_SECONDS), self._databases.acquire() as session:
                     await session.execute("SELECT pg_notify($1, $2)", OUTBOX_CHANNEL, database)
 
     async def _rollback(self) -> None:

@@ -86,6 +86,9 @@ class McpHost:
             case "picture":
                 data = base64.b64encode(b"\x89PNG").decode()
                 return CallToolResult(content=[ImageContent(data=data, mime_type="image/png")])
+            case "count":
+                count = sum(name == "count" for name, _, _ in self.calls)
+                return CallToolResult(content=[TextContent(text=json.dumps({"count": count}))])
             case "structured":
                 return CallToolResult(content=[], structured_content={"a": 1})
         return CallToolResult(content=[TextContent(text=json.dumps({"called": params.name, **arguments}))])
