@@ -133,8 +133,12 @@ class AgentExecution:
             try:
                 segment = self._segment(app, config, given, begun, progress)
                 asked = await asyncio.wait_for(segment, timeout=max(0.001, progress.seconds_left))
-            except TimeoutError as error:
-                raise _Limit("the time that it may work is over") from error
+            except (TimeoutError, ActivityError) as error:
+                # A step that the limit has ended says that it was cancelled, not that time was over.
+                is_over = workflow.time() - started >= progress.seconds_left and is_cancelled_exception(error)
+                if isinstance(error, TimeoutError) or is_over:
+                    raise _Limit("the time that it may work is over") from error
+                raise
             progress.seconds_left -= workflow.time() - started
             values = (await app.aget_state(config)).values
             if asked is None:

