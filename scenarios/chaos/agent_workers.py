@@ -14,10 +14,9 @@ import random
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from types import FrameType
 
 from functions.agents.adapters.tools_events import ToolEvents
 from functions.agents.adapters.tools_policies import PolicyPermissions
@@ -39,6 +38,7 @@ _AT_ONCE = 2
 _HEARTBEAT = timedelta(seconds=2)
 _LATEST_COMMIT = 12
 _LONGEST_LIFE = 6.0
+_AWAITED = {signal.SIGTERM, signal.SIGCHLD}
 _COUNT = ToolSpec(
     name="chaos.count",
     description="Counts.",
@@ -127,37 +127,30 @@ async def work(effects: str, plan: Plan) -> None:
         await runtime.close()
 
 
-class _Ended(BaseException):
-    """SIGTERM came; a wait that a handler merely interrupts begins again by itself (PEP 475)."""
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise _Ended
-
-
 def mother(effects: str, deaths: int, seed: int) -> None:
     """Keep workers alive until SIGTERM; tell how many have died."""
     draw, told, children = random.Random(seed), 0, set[int]()  # noqa: S311 - nothing is kept secret by it
-    signal.signal(signal.SIGTERM, _end)
-    with suppress(_Ended):
-        while True:
-            while len(children) < _AT_ONCE:
-                children.add(_born(effects, Plan.drawn(draw) if told < deaths else Plan()))
-            child, status = os.wait()
-            children.discard(child)
-            told += os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    # Waited for, not handled: nothing happens between a child's end and its being noted.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
+    while True:
+        while len(children) < _AT_ONCE:
+            children.add(_born(effects, Plan.drawn(draw) if told < deaths else Plan()))
+        if signal.sigwait(_AWAITED) == signal.SIGTERM:
+            break
+        while children and (found := os.waitpid(-1, os.WNOHANG))[0]:
+            children.discard(found[0])
+            told += os.WIFSIGNALED(found[1]) and os.WTERMSIG(found[1]) == signal.SIGKILL
     for child in children:
         os.kill(child, signal.SIGTERM)
     for child in children:
         os.waitpid(child, 0)
-    print(json.dumps({"deaths": told}))
+    print(json.dumps({"deaths": told}), flush=True)
 
 
 def _born(effects: str, plan: Plan) -> int:
     child = os.fork()
     if not child:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
         asyncio.run(work(effects, plan))
         os._exit(0)
     return child

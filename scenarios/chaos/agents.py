@@ -10,9 +10,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,26 +90,44 @@ class Ground:
 async def survive(ground: Ground, *, executions: int, deaths: int, seed: int = 1) -> Outcome:
     """Run executions while workers die, and look at what is left."""
     began, effects = time.monotonic(), f"chaos:{uuid.uuid4().hex}"
-    command = [sys.executable, "-m", "scenarios.chaos.agent_workers", effects, str(deaths), str(seed)]
-    workers = await asyncio.create_subprocess_exec(
-        *command, env={**os.environ, **ground.environment}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
     before = {name: os.environ.get(name) for name in ground.environment}
     os.environ.update(ground.environment)
     runtime = Runtime(Settings(temporal_namespace=NAMESPACE))
     for name, value in before.items():
         os.environ.pop(name) if value is None else os.environ.update({name: value})
     try:
-        await _begin(await runtime.wired(agents), ground, executions)
-        os.kill(ground.temporal, signal.SIGKILL)
-        await _ended(ground, executions)
+        async with _dying_workers(ground, effects, deaths, seed) as died:
+            await _begin(await runtime.wired(agents), ground, executions)
+            os.kill(ground.temporal, signal.SIGKILL)
+            await _ended(ground, executions)
         counted = Counter(await runtime.redis.lrange(effects, 0, -1))
         await runtime.redis.delete(effects)
     finally:
-        workers.send_signal(signal.SIGTERM)
-        told, _ = await workers.communicate()
         await runtime.close()
-    return await _outcome(ground, executions, counted, int(json.loads(told)["deaths"]), time.monotonic() - began)
+    return await _outcome(ground, executions, counted, sum(died), time.monotonic() - began)
+
+
+@asynccontextmanager
+async def _dying_workers(ground: Ground, effects: str, deaths: int, seed: int) -> AsyncIterator[list[int]]:
+    """Workers that die within the block; after it the list says how many did.
+
+    Raises:
+        ScenarioError: whoever keeps them alive has failed.
+    """
+    command = [sys.executable, "-m", "scenarios.chaos.agent_workers", effects, str(deaths), str(seed)]
+    died: list[int] = []
+    with tempfile.TemporaryFile() as log:
+        environment = {**os.environ, **ground.environment}
+        workers = await asyncio.create_subprocess_exec(*command, env=environment, stdout=subprocess.PIPE, stderr=log)
+        try:
+            yield died
+        finally:
+            workers.send_signal(signal.SIGTERM)
+            told, _ = await workers.communicate()
+        if workers.returncode:
+            log.seek(-min(log.tell(), 2_000), os.SEEK_END)
+            raise ScenarioError(f"the workers ended with {workers.returncode}: {log.read().decode(errors='replace')}")
+        died.append(int(json.loads(told)["deaths"]))
 
 
 async def _begin(use: Agents, ground: Ground, executions: int) -> None:
