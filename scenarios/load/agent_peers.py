@@ -144,7 +144,7 @@ async def temporal(work: Work, steps: Steps) -> Json:
     from temporalio.worker import Worker
 
     client = await Client.connect(work.temporal, namespace="default")
-    activities = [steps.begin, steps.reason, steps.call, steps.reflect, steps.end]
+    activities: list[Any] = [steps.begin, steps.reason, steps.call, steps.reflect, steps.end]
     async with Worker(client, task_queue=QUEUE, workflows=[Bare], activities=activities):
 
         async def run(given: str) -> object:
