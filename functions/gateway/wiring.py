@@ -7,13 +7,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-import orjson
-
 from functions.gateway.adapters.anthropic_wire import AnthropicWire
 from functions.gateway.adapters.call_telemetry import CallTelemetry
 from functions.gateway.adapters.compression_process import TARGET, CompressionProcess
 from functions.gateway.adapters.google_wire import GoogleWire
+from functions.gateway.adapters.http_client import HttpClient
 from functions.gateway.adapters.native_wires import MessagesWire, ResponsesWire, TextCompletionsWire
 from functions.gateway.adapters.openai_wire import OpenAIWire
 from functions.gateway.adapters.postgres_directory import PostgresProviderDirectory
@@ -149,21 +147,15 @@ async def _background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterat
 
 @asynccontextmanager
 async def _provider_http(settings: Settings, egress: EgressPolicy) -> AsyncIterator[ProviderHttp]:
-    connector = aiohttp.TCPConnector(limit=0, resolver=egress.resolver(), keepalive_timeout=60, ttl_dns_cache=60)
-    async with aiohttp.ClientSession(
-        connector=connector,
-        json_serialize=lambda value: orjson.dumps(value).decode(),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        auto_decompress=True,
-    ) as session:
-        yield ProviderHttp(
-            session,
-            egress,
-            connect_seconds=settings.provider_connect_seconds,
-            first_byte_seconds=settings.provider_first_byte_seconds,
-            total_seconds=settings.provider_total_seconds,
-        )
+    client = HttpClient(
+        egress.resolver(),
+        connect_seconds=settings.provider_connect_seconds,
+        silence_seconds=settings.provider_first_byte_seconds,
+    )
+    try:
+        yield ProviderHttp(client, egress, total_seconds=settings.provider_total_seconds)
+    finally:
+        await client.close()
 
 
 async def _tokenizer(limits: PostgresLimitDirectory) -> None:

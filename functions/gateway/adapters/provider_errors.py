@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import aiohttp
 import orjson
 
+from functions.gateway.adapters.http_connection import BrokenOff
 from functions.gateway.core.errors import (
     ModelNotFound,
     ProviderAuthenticationFailed,
@@ -50,13 +50,15 @@ def reporting(target: Target) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise ProviderTimeout("the provider did not answer in time", details=details_of(target)) from error
-    except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
+    except BrokenOff as error:
         raise ProviderBadResponse("the provider's answer broke off", details=details_of(target)) from error
-    except (aiohttp.ClientError, OSError) as error:
+    except OSError as error:
         _logger.warning("provider unreachable", extra={"provider": target.provider.name}, exc_info=error)
         raise ProviderUnavailable(
             "the provider cannot be reached", details=details_of(target), retry_after=1
         ) from error
+    except ValueError as error:
+        raise ProviderRejected("a header of the request cannot be sent", details=details_of(target)) from error
 
 
 def refusal(target: Target, status: int, headers: Mapping[str, str], body: bytes) -> DcoderError:

@@ -1,4 +1,4 @@
-"""What every provider's wire shares: the request, its timeouts, retries, circuit breaker and error mapping."""
+"""What every provider's wire shares: the request, its time, retries, circuit breaker and error mapping."""
 
 import asyncio
 import time
@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import orjson
 import pydantic_core
 
 from functions.gateway.adapters.circuit_breaker import CircuitBreakers
+from functions.gateway.adapters.http_client import HttpClient
+from functions.gateway.adapters.http_connection import BrokenOff, HttpAnswer, Unanswered
 from functions.gateway.adapters.provider_errors import asked_wait, details_of, refusal, reporting
 from functions.gateway.adapters.retries import Failure, RetryPolicy
 from functions.gateway.adapters.sse_reader import read_events
@@ -42,31 +43,24 @@ class ProviderRequest:
 
 
 class ProviderHttp:
-    """Calls providers over a pooled HTTP session.
+    """Calls providers.
 
     Args:
-        connect_seconds: longest wait for a connection.
-        first_byte_seconds: longest wait for the provider's first byte and between two of a stream.
         total_seconds: longest whole call, its retries included.
     """
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        client: HttpClient,
         egress: EgressPolicy,
         *,
-        connect_seconds: float = 5.0,
-        first_byte_seconds: float = 120.0,
         total_seconds: float = 600.0,
         retries: RetryPolicy | None = None,
         breakers: CircuitBreakers | None = None,
     ) -> None:
-        self._session = session
+        self._client = client
         self._egress = egress
         self._total_seconds = total_seconds
-        self._connect_seconds = connect_seconds
-        self._first_byte_seconds = first_byte_seconds
-        self._limits = self._within(total_seconds)
         self._retries = retries or RetryPolicy()
         self._breakers = breakers or CircuitBreakers()
 
@@ -86,7 +80,7 @@ class ProviderHttp:
             if isinstance(error, MidAnswer):
                 error.begun = _as_far_as_it_goes(came)
             raise
-        return json_object(request.target, bytes(came))
+        return json_object(request.target, came)
 
     @asynccontextmanager
     async def stream(self, request: ProviderRequest) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -103,59 +97,45 @@ class ProviderHttp:
             yield _events(request.target, response)
             await _let_end(response)
 
-    async def _accepted(self, request: ProviderRequest) -> aiohttp.ClientResponse:
-        """The response that began with 200; whoever gets it must close it."""
+    async def _accepted(self, request: ProviderRequest) -> HttpAnswer:
+        """The answer that began with 200; whoever gets it must close it."""
         self._egress.check_url(request.url.partition("?")[0], request.target.provider.kind)
         with self._breakers.guarding(request.target) as probing:
             return await self._send(request, RetryPolicy(most=0) if probing else self._retries)
 
-    def _within(self, seconds: float) -> aiohttp.ClientTimeout:
-        return aiohttp.ClientTimeout(
-            total=seconds, sock_connect=self._connect_seconds, sock_read=self._first_byte_seconds
-        )
-
-    async def _send(self, request: ProviderRequest, retries: RetryPolicy) -> aiohttp.ClientResponse:
+    async def _send(self, request: ProviderRequest, retries: RetryPolicy) -> HttpAnswer:
         ends = time.monotonic() + self._total_seconds
         tried = 0
-        limits = self._limits
         while True:
-            outcome = await self._try(request, limits)
-            if isinstance(outcome, aiohttp.ClientResponse):
+            outcome = await self._try(request, ends - time.monotonic())
+            if isinstance(outcome, HttpAnswer):
                 return outcome
             tried += 1
             pause = retries.pause(outcome, tried, ends - time.monotonic())
             if pause is None:
                 raise outcome.error
             await asyncio.sleep(pause)
-            limits = self._within(ends - time.monotonic())
 
-    async def _try(self, request: ProviderRequest, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse | Failure:
+    async def _try(self, request: ProviderRequest, seconds: float) -> HttpAnswer | Failure:
         try:
             with reporting(request.target):
-                response = await self._session.post(
-                    request.url,
-                    data=request.body,
-                    headers=request.headers,
-                    timeout=limits,
-                    # A redirect could carry the key to a host that nobody allowed.
-                    allow_redirects=False,
-                )
-                if response.status == 200:
-                    return response
-                async with response:
+                answer = await self._client.post(request.url, request.headers, request.body, seconds=seconds)
+                if answer.status == 200:
+                    return answer
+                async with answer:
                     body = bytearray()
-                    await _read(response, _LARGEST_ERROR, body, cut=True)
+                    await _read(answer, _LARGEST_ERROR, body, cut=True)
         except DcoderError as error:
-            return Failure(error, repeatable=_lost(error.__cause__))
+            return Failure(error, repeatable=isinstance(error.__cause__, Unanswered))
         return Failure(
-            refusal(request.target, response.status, response.headers, bytes(body)),
-            status=response.status,
-            asked_wait=asked_wait(response.headers, bytes(body)),
-            final=response.headers.get("x-should-retry") == "false",
+            refusal(request.target, answer.status, answer.headers, bytes(body)),
+            status=answer.status,
+            asked_wait=asked_wait(answer.headers, bytes(body)),
+            final=answer.headers.get("x-should-retry") == "false",
         )
 
 
-def json_object(target: Target, body: bytes) -> Json:
+def json_object(target: Target, body: bytes | bytearray) -> Json:
     """The JSON object in a body.
 
     Raises:
@@ -170,29 +150,23 @@ def json_object(target: Target, body: bytes) -> Json:
     return answer
 
 
-def _lost(cause: BaseException | None) -> bool:
-    """Whether the connection was refused, or lost before any byte of an answer."""
-    never = (TimeoutError, aiohttp.ClientSSLError)
-    return isinstance(cause, aiohttp.ClientConnectionError) and not isinstance(cause, never)
-
-
-async def _events(target: Target, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _events(target: Target, answer: HttpAnswer) -> AsyncIterator[bytes]:
     with reporting(target):
-        async for data in read_events(response.content.iter_any()):
+        async for data in read_events(answer.pieces()):
             yield data
 
 
-async def _let_end(response: aiohttp.ClientResponse) -> None:
+async def _let_end(answer: HttpAnswer) -> None:
     """Take in the body's last bytes behind the last event, without which the connection cannot be used again."""
-    with suppress(TimeoutError, aiohttp.ClientError):
+    with suppress(OSError, BrokenOff):
         async with asyncio.timeout(_LONGEST_FAREWELL):
-            while await response.content.readany():
+            while await answer.piece():
                 pass
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int, into: bytearray, *, cut: bool = False) -> None:
+async def _read(answer: HttpAnswer, limit: int, into: bytearray, *, cut: bool = False) -> None:
     """Read the body up to a limit, beyond which it is cut off or refused."""
-    async for part in response.content.iter_any():
+    while part := await answer.piece():
         into += part
         if len(into) > limit:
             if cut:

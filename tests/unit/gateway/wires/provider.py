@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import orjson
 from aiohttp import web
 
 from functions.gateway.adapters.circuit_breaker import CircuitBreakers
+from functions.gateway.adapters.http_client import HttpClient
 from functions.gateway.adapters.provider_http import ProviderHttp
 from functions.gateway.adapters.retries import RetryPolicy
 from functions.gateway.core.models import Provider, Target
@@ -139,16 +139,11 @@ async def calling(
     total_seconds: float = 10.0,
 ) -> AsyncIterator[ProviderHttp]:
     egress = EgressPolicy(hosts)
-    connector = aiohttp.TCPConnector(resolver=egress.resolver())
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield ProviderHttp(
-            session,
-            egress,
-            retries=retries,
-            breakers=breakers,
-            first_byte_seconds=first_byte_seconds,
-            total_seconds=total_seconds,
-        )
+    client = HttpClient(egress.resolver(), connect_seconds=5.0, silence_seconds=first_byte_seconds)
+    try:
+        yield ProviderHttp(client, egress, retries=retries, breakers=breakers, total_seconds=total_seconds)
+    finally:
+        await client.close()
 
 
 def target(base_url: str, kind: str = "openai", model: str = "m", key: str = "sk-secret") -> Target:
