@@ -17,6 +17,7 @@ from functions.kit.catalogue import Function, load_catalogue
 from functions.kit.errors import DcoderError
 from functions.kit.failures import as_dcoder_error, error_response
 from functions.kit.forgetting import forgetting
+from functions.kit.headers import KitRequest
 from functions.kit.health import live, ready
 from functions.kit.middleware import ErrorBody, KitMiddleware
 from functions.kit.routing import Handler, KitRoute
@@ -67,7 +68,7 @@ class FunctionApp(FastAPI):
             await super().__call__(scope, receive, send)
             return
         scope["app"] = self
-        answer = await serve(Request(scope, receive, send))
+        answer = await serve(KitRequest(scope, receive, send))
         await answer(scope, receive, send)
 
 

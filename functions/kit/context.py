@@ -1,7 +1,6 @@
 """Who asks, for which tenant, under which request id: carried beside the call, not through it."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -59,19 +58,30 @@ def current() -> RequestContext:
     return _context.get()
 
 
-@contextmanager
-def serving(context: RequestContext) -> Iterator[None]:
+class serving:  # noqa: N801 - a context manager, used like a function
     """Make `context` the current one within the block."""
-    token = _context.set(context)
-    try:
-        yield
-    finally:
-        _context.reset(token)
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._token = _context.set(self._context)
+
+    def __exit__(self, *_: object) -> None:
+        _context.reset(self._token)
 
 
 def identify(principal: Principal) -> None:
     """Record who the current request turned out to be from."""
-    _context.set(replace(_context.get(), principal=principal))
+    was = _context.get()
+    # What `replace` does, at a third of its time.
+    _context.set(
+        RequestContext(
+            was.request_id, was.traceparent, was.platform_id, principal, was.suspect, was.error_body, was.outside
+        )
+    )
 
 
 def suspect(principal: Principal) -> None:

@@ -173,7 +173,8 @@ class UnitOfWork:
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
-        self._stack = AsyncExitStack()
+        # Made with the first connection: most calls of a model need none.
+        self._stack: AsyncExitStack | None = None
         self._connections: dict[str, Connection] = {}
         self._transactions: dict[str, Transaction] = {}
         self._events: dict[str, list[Event]] = {}
@@ -188,8 +189,10 @@ class UnitOfWork:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _unit_of_work.reset(self._token)
+        if self._stack is None and not self._events and self._record is None:
+            return
         is_sound = kind is None and not self._abandoned
-        async with self._stack:
+        async with self._releasing():
             await (self._commit() if is_sound else self._rollback())
         if is_sound:
             # With no connection in hand: who waits for one while holding another can wait for ever.
@@ -202,12 +205,17 @@ class UnitOfWork:
             DependencyUnavailable: Postgres is away.
         """
         if database not in self._connections:
-            connection = await self._stack.enter_async_context(self._databases.acquire(database))
+            connection = await self._releasing().enter_async_context(self._databases.acquire(database))
             transaction = connection.transaction()
             with reporting_away():
                 await transaction.start()
             self._connections[database], self._transactions[database] = connection, transaction
         return self._connections[database]
+
+    def _releasing(self) -> AsyncExitStack:
+        if self._stack is None:
+            self._stack = AsyncExitStack()
+        return self._stack
 
     def emit(self, event: Event, *, database: str = PLATFORM) -> None:
         """Say `event` if and only if this unit of work commits."""

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from functions.kit.context import RequestContext, current, serving
 from functions.kit.errors import DcoderError, Internal, InvalidRequest, PayloadTooLarge
 from functions.kit.failures import as_dcoder_error, error_response
+from functions.kit.headers import RequestHeaders
 from functions.kit.identifiers import is_request_id, new_id
 from functions.kit.telemetry import IN_FLIGHT, REQUEST_SECONDS, REQUESTS, label_span, server_span
 
@@ -53,7 +54,7 @@ class KitMiddleware:
         if scope["type"] != "http" or scope["path"].startswith(_QUIET):
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers = scope["dcoder.headers"] = RequestHeaders(scope)
         given = headers.get("x-request-id", "")
         request_id = given if is_request_id(given) else new_id()
         name = f"{scope['method']} {self._function}"

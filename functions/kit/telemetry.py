@@ -5,8 +5,7 @@ import base64
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -79,31 +78,36 @@ def tell_span(
     _export(Span(name, kind, trace_id, _new_span_id(), parent_id, began_ns, ended_ns, attributes, error))
 
 
-@contextmanager
-def server_span(name: str, headers: Mapping[str, str], attributes: dict[str, Any]) -> Iterator[str]:
+class server_span:  # noqa: N801 - a context manager, used like a function
     """A span for a request or an event, child of the caller's.
 
-    Yields:
-        the W3C `traceparent` to pass on; it continues the caller's trace, or begins one, even with tracing off.
+    The block is given the W3C `traceparent` to pass on; it continues the caller's trace, or begins one, even with
+    tracing off.
     """
-    parts = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-    trace_id, parent_id = (parts[1], parts[2]) if parts is not None else (_new_trace_id(), "")
-    span_id = _new_span_id()
-    if not _exporters:
-        # Nothing is recorded here; whether others record it is for the caller to say.
-        yield f"00-{trace_id}-{span_id}-{parts[3] if parts is not None else '00'}"
-        return
-    span = Span(name, SpanKind.SERVER, trace_id, span_id, parent_id, time.time_ns(), attributes=attributes)
-    token = _current.set(span)
-    try:
-        yield f"00-{trace_id}-{span_id}-01"
-    except BaseException as error:
-        span.error = type(error).__name__
-        raise
-    finally:
-        _current.reset(token)
-        span.ended_ns = time.time_ns()
-        _export(span)
+
+    __slots__ = ("_span", "_token", "_traceparent")
+
+    def __init__(self, name: str, headers: Mapping[str, str], attributes: dict[str, Any]) -> None:
+        parts = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+        trace_id, parent_id = (parts[1], parts[2]) if parts is not None else (_new_trace_id(), "")
+        span_id = _new_span_id()
+        # Where nothing is recorded here, it is for the caller to say whether others record it.
+        flags = "01" if _exporters else parts[3] if parts is not None else "00"
+        self._traceparent = f"00-{trace_id}-{span_id}-{flags}"
+        self._span: Span | None = None
+        if _exporters:
+            self._span = Span(name, SpanKind.SERVER, trace_id, span_id, parent_id, time.time_ns(), 0, attributes)
+
+    def __enter__(self) -> str:
+        self._token = _current.set(self._span)
+        return self._traceparent
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _current.reset(self._token)
+        if self._span is not None:
+            self._span.error = kind.__name__ if kind is not None else ""
+            self._span.ended_ns = time.time_ns()
+            _export(self._span)
 
 
 def _export(span: Span) -> None:

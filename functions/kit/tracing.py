@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,8 @@ _MOST_WAITING = 8192
 # All that a batch is tried for, and all that an ending process waits.
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
+# Longest text of an attribute that is kept as it was sent.
+_SHORT = 64
 _AGAIN = frozenset({429, 502, 503, 504})
 _ERROR = 2
 _logger = logging.getLogger(__name__)
@@ -169,40 +172,48 @@ def encoded(spans: Sequence[Span], resource: Mapping[str, Any]) -> bytes:
     """An `ExportTraceServiceRequest`."""
     told = []
     for number, span in enumerate(spans, 1):
-        told.append(orjson.dumps(_span(span)))
+        told.append(_span(span))
         if number % _AT_ONCE == 0:
             # The event loop wants the interpreter, too; it would wait five milliseconds to be given it.
             time.sleep(0)
-    labels = orjson.dumps(_attributes(resource))
     return (
-        b'{"resourceSpans":[{"resource":{"attributes":%s},"scopeSpans":[{"scope":{"name":"dcoder"},"spans":[%s]}]}]}'
-        % (
-            labels,
-            b",".join(told),
-        )
+        b'{"resourceSpans":[{"resource":{"attributes":[%s]},"scopeSpans":[{"scope":{"name":"dcoder"},"spans":[%s]}]}]}'
+        % (_attributes(resource), b",".join(told))
     )
 
 
-def _span(span: Span) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "traceId": span.trace_id,
-        "spanId": span.span_id,
-        "name": _text(span.name),
-        "kind": int(span.kind),
-        # 64 bits are text in protobuf's JSON.
-        "startTimeUnixNano": str(span.began_ns),
-        "endTimeUnixNano": str(span.ended_ns),
-        "attributes": _attributes(span.attributes),
-    }
+def _span(span: Span) -> bytes:
+    ids = f'"traceId":"{span.trace_id}","spanId":"{span.span_id}"'
     if span.parent_id:
-        told["parentSpanId"] = span.parent_id
-    if span.error:
-        told["status"] = {"code": _ERROR, "message": span.error}
-    return told
+        ids += f',"parentSpanId":"{span.parent_id}"'
+    # 64 bits are text in protobuf's JSON.
+    times = f'"startTimeUnixNano":"{span.began_ns}","endTimeUnixNano":"{span.ended_ns}"'
+    status = orjson.dumps({"code": _ERROR, "message": _text(span.error)}) if span.error else b"{}"
+    return b'{%s,"name":%s,"kind":%d,%s,"attributes":[%s],"status":%s}' % (
+        ids.encode(),
+        orjson.dumps(_text(span.name)),
+        span.kind,
+        times.encode(),
+        _attributes(span.attributes),
+        status,
+    )
 
 
-def _attributes(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"key": name, "value": _value(value)} for name, value in attributes.items() if value is not None]
+def _attributes(attributes: Mapping[str, Any]) -> bytes:
+    return b",".join([_attribute(name, value) for name, value in attributes.items() if value is not None])
+
+
+def _attribute(name: str, value: Any) -> bytes:
+    """An attribute as it is sent. Most are those of the call before: what is short is made once."""
+    if isinstance(value, str | int | tuple) and (not isinstance(value, str) or len(value) <= _SHORT):
+        return _known_attribute(name, value)
+    return orjson.dumps({"key": name, "value": _value(value)})
+
+
+# By type as well: 1, 1.0 and True are equal, and sent in different forms.
+@lru_cache(maxsize=8192, typed=True)
+def _known_attribute(name: str, value: Any) -> bytes:
+    return orjson.dumps({"key": name, "value": _value(value)})
 
 
 def _value(value: Any) -> dict[str, Any]:

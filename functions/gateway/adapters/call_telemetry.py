@@ -143,29 +143,58 @@ def _tell(booking: Booking, attributes: dict[str, Any], kind: SpanKind, *, error
 
 
 def _of_call(booking: Booking) -> dict[str, Any]:
-    caller, target = booking.caller, booking.target
-    address = urlsplit(target.provider.base_url)
-    user = caller.user_id or caller.api_key_id
+    caller, provider = booking.caller, booking.target.provider
+    line = _Line(
+        operation=booking.operation,
+        kind=provider.kind,
+        provider=provider.name,
+        base_url=provider.base_url,
+        model=booking.target.model,
+        tenant_id=caller.tenant_id,
+        key_id=caller.api_key_id,
+        user_id=caller.user_id,
+    )
     return {
-        "gen_ai.operation.name": booking.operation,
-        "gen_ai.provider.name": _PROVIDERS.get(target.provider.kind, target.provider.kind),
-        "gen_ai.request.model": target.model,
-        "server.address": address.hostname,
-        "server.port": address.port or (80 if address.scheme == "http" else 443),
-        "dcoder.tenant.id": caller.tenant_id,
+        **_of_line(line),
         "dcoder.platform.id": current().platform_id,
         "dcoder.request.id": caller.request_id,
         "dcoder.usage.id": booking.usage_id,
-        "dcoder.provider": target.provider.name,
-        "dcoder.api_key.id": caller.api_key_id,
-        "user.id": user,
         "session.id": caller.session_id or None,
         "gen_ai.conversation.id": caller.session_id or None,
-        "langfuse.observation.type": "embedding" if booking.operation == "embeddings" else "generation",
-        "langfuse.observation.model.name": target.model,
-        "langfuse.trace.tags": [f"tenant:{caller.tenant_id}"],
-        "langfuse.trace.metadata.tenant": caller.tenant_id,
         "langfuse.trace.metadata.request": caller.request_id,
+    }
+
+
+class _Line(NamedTuple):
+    """What all calls of a key to a model have in common."""
+
+    operation: str
+    kind: str
+    provider: str
+    base_url: str
+    model: str
+    tenant_id: str
+    key_id: str | None
+    user_id: str | None
+
+
+@lru_cache(maxsize=4096)
+def _of_line(line: _Line) -> dict[str, Any]:
+    address = urlsplit(line.base_url)
+    return {
+        "gen_ai.operation.name": line.operation,
+        "gen_ai.provider.name": _PROVIDERS.get(line.kind, line.kind),
+        "gen_ai.request.model": line.model,
+        "server.address": address.hostname,
+        "server.port": address.port or (80 if address.scheme == "http" else 443),
+        "dcoder.tenant.id": line.tenant_id,
+        "dcoder.provider": line.provider,
+        "dcoder.api_key.id": line.key_id,
+        "user.id": line.user_id or line.key_id,
+        "langfuse.observation.type": "embedding" if line.operation == "embeddings" else "generation",
+        "langfuse.observation.model.name": line.model,
+        "langfuse.trace.tags": (f"tenant:{line.tenant_id}",),
+        "langfuse.trace.metadata.tenant": line.tenant_id,
     }
 
 
@@ -196,7 +225,7 @@ def _of_said(booking: Booking, said: Said | None) -> dict[str, Any]:
     if said is None:
         return {}
     body, completion = said.body, said.completion or {}
-    reasons = [choice["finish_reason"] for choice in completion.get("choices") or () if choice.get("finish_reason")]
+    reasons = tuple(c["finish_reason"] for c in completion.get("choices") or () if c.get("finish_reason"))
     found = {
         "gen_ai.response.model": completion.get("model"),
         "gen_ai.response.id": completion.get("id"),

@@ -3,8 +3,7 @@
 import email.utils
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -43,22 +42,34 @@ _STATUS_OF_TYPE = {
 }
 
 
-@contextmanager
-def reporting(target: Target) -> Iterator[None]:
+class reporting:  # noqa: N801 - a context manager, used like a function
     """Turn what the HTTP client raises into the gateway's errors."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise ProviderTimeout("the provider did not answer in time", details=details_of(target)) from error
-    except BrokenOff as error:
-        raise ProviderBadResponse("the provider's answer broke off", details=details_of(target)) from error
-    except OSError as error:
+
+    __slots__ = ("_target",)
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and (reported := _reported(self._target, error)) is not None:
+            raise reported from error
+
+
+def _reported(target: Target, error: BaseException) -> DcoderError | None:
+    details = details_of(target)
+    if isinstance(error, TimeoutError):
+        return ProviderTimeout("the provider did not answer in time", details=details)
+    if isinstance(error, BrokenOff):
+        return ProviderBadResponse("the provider's answer broke off", details=details)
+    if isinstance(error, OSError):
         _logger.warning("provider unreachable", extra={"provider": target.provider.name}, exc_info=error)
-        raise ProviderUnavailable(
-            "the provider cannot be reached", details=details_of(target), retry_after=1
-        ) from error
-    except ValueError as error:
-        raise ProviderRejected("a header of the request cannot be sent", details=details_of(target)) from error
+        return ProviderUnavailable("the provider cannot be reached", details=details, retry_after=1)
+    if isinstance(error, ValueError):
+        return ProviderRejected("a header of the request cannot be sent", details=details)
+    return None
 
 
 def refusal(target: Target, status: int, headers: Mapping[str, str], body: bytes) -> DcoderError:

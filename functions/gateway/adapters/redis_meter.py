@@ -176,7 +176,7 @@ class _Counter(NamedTuple):
 
 
 def _day(record: UsageRecord) -> str:
-    return f"t:{record.tenant_id}:usage:{record.at:%Y-%m-%d}"
+    return f"t:{record.tenant_id}:usage:{record.at.date().isoformat()}"
 
 
 def _mark(record: UsageRecord) -> str:

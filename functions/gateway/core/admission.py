@@ -3,8 +3,8 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,18 +115,9 @@ class Admission:
             need = await input_need(booking.target, given, self._prices, internal=booking.internal)
         await self._admit(booking, need, patient=not booking.internal)
 
-    @asynccontextmanager
-    async def holding(self, booking: Booking) -> AsyncIterator[None]:
+    def holding(self, booking: Booking) -> "_Holding":
         """Give back what is held when the block fails; where the provider did, the call is counted as failed."""
-        try:
-            yield
-        except Exception as error:
-            await self.given_back(booking, error)
-            raise
-        except BaseException as error:
-            # Cancelled: nobody is there to be told that it is done.
-            self.give_back(booking, error)
-            raise
+        return _Holding(self, booking)
 
     async def given_back(self, booking: Booking, error: Exception | None = None) -> None:
         """End what is held before the failure is told: whoever hears of it may call again at once, at the last unit.
@@ -223,6 +214,26 @@ class Admission:
             raise
         booking.is_held = isinstance(answer, Granted)
         return answer
+
+
+class _Holding:
+    """The block of `Admission.holding`."""
+
+    __slots__ = ("_admission", "_booking")
+
+    def __init__(self, admission: Admission, booking: Booking) -> None:
+        self._admission = admission
+        self._booking = booking
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception):
+            await self._admission.given_back(self._booking, error)
+        elif error is not None:
+            # Cancelled: nobody is there to be told that it is done.
+            self._admission.give_back(self._booking, error)
 
 
 def _counts_tokens(limits: Iterable[Limit]) -> bool:

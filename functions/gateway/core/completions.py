@@ -316,8 +316,9 @@ class Completions:
             usage = Usage.of(completion.get("usage"))
             if usage is None:
                 usage = await estimated(call.target, call.body, written_in(completion))
+            # Begun before it is counted: both go to Redis together.
+            self._keep(call, completion)
             await self._usage.record(call.booking, usage, said=call.said(completion))
-        self._keep(call, completion)
         return told
 
     async def _told(self, call: Call) -> Told:

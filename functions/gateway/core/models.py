@@ -147,25 +147,25 @@ class Usage:
         if not isinstance(prompt, int) or not isinstance(completion or 0, int):
             return None
         prompt, completion = max(0, prompt), max(0, completion or 0)
-        cached = _detail(usage, "prompt_tokens_details", "cached_tokens", prompt)
+        of_prompt = _details(usage, "prompt_tokens_details")
+        cached = _count(of_prompt, "cached_tokens", prompt)
         # Our name of it, and OpenAI's.
-        written = max(_detail(usage, "prompt_tokens_details", name, prompt - cached) for name in _CACHE_WRITES)
-        return cls(
-            prompt,
-            completion,
-            cached_prompt_tokens=cached,
-            cache_write_tokens=written,
-            cache_write_hour_tokens=_detail(usage, "cache_creation", "ephemeral_1h_input_tokens", written),
-            reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens", completion),
+        written = max(
+            _count(of_prompt, "cache_creation_tokens", prompt - cached),
+            _count(of_prompt, "cache_write_tokens", prompt - cached),
         )
+        hourly = _count(_details(usage, "cache_creation"), "ephemeral_1h_input_tokens", written)
+        thought = _count(_details(usage, "completion_tokens_details"), "reasoning_tokens", completion)
+        return cls(prompt, completion, False, cached, written, hourly, thought)
 
 
-_CACHE_WRITES = ("cache_creation_tokens", "cache_write_tokens")
-
-
-def _detail(usage: Mapping[str, Any], part: str, name: str, most: int) -> int:
+def _details(usage: Mapping[str, Any], part: str) -> Mapping[str, Any] | None:
     details = usage.get(part)
-    value = details.get(name) if isinstance(details, Mapping) else None
+    return details if isinstance(details, Mapping) else None
+
+
+def _count(details: Mapping[str, Any] | None, name: str, most: int) -> int:
+    value = details.get(name) if details else None
     return min(max(0, value), most) if isinstance(value, int) else 0
 
 

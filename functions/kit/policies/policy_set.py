@@ -44,10 +44,18 @@ class PolicySet:
             for member in role.members:
                 self._roles.setdefault(member, []).append(f"role:{role.name}")
         self._by_action: dict[str, dict[str, list[Line]]] = {}
+        self._latest: tuple[Principal, Subject] | None = None
         self._selections: Lru[tuple[str, frozenset[str]], Selection] = Lru(_MOST_SELECTIONS)
 
     def subject(self, principal: Principal) -> Subject:
         """The caller as these policies see it, of the tenant whose policies they are."""
+        latest = self._latest
+        # A request asks about its caller more than once, and a caller makes more than one request.
+        if latest is None or latest[0] is not principal:
+            latest = self._latest = principal, self._subject(principal)
+        return latest[1]
+
+    def _subject(self, principal: Principal) -> Subject:
         named = [f"role:{role}" for role in principal.roles]
         named += [f"group:{group}" for group in principal.groups]
         named += [f"user:{principal.user_id}"] if principal.user_id else []
