@@ -1,15 +1,21 @@
 """The scripts of the answer cache. Each is one step for everybody else: all of it has happened, or nothing.
 
-A tenant's cache is, under `t:<tenant>:cache:`, a hash `entry:<id>` per answer, the sorted sets `used` (when each was
-last given) and `expires`, the hash `sizes` (bytes of each) and the hash `totals`. What was learned of entries outlives
-them: `seen:<id>` and `seen` list observations as `similarity verdict`, `learned:<id>` and `learned` hold what follows
-from them as `version start threshold`. `flight:<id>` is held by the process that asks a provider just now.
+A tenant's cache is a hash `answer:t:<tenant>:cache:<id>` per answer and, under `t:<tenant>:cache:`, the sorted sets
+`used` (when each was last given) and `expires`, the hash `sizes` (bytes of each) and the hash `totals`. What was
+learned of entries outlives them: `seen:<id>` and `seen` list observations as `similarity verdict`, `learned:<id>` and
+`learned` hold what follows from them as `version start threshold`. `flight:<id>` is held by the process that asks a
+provider just now.
 """
 
 from functions.gateway.adapters.redis_link import Script
 
-_COMMON = """
+_NAMES = """
 local base = KEYS[1]
+local answer = 'answer:' .. base
+"""
+_COMMON = (
+    _NAMES
+    + """
 local used, expires, sizes, totals = base .. 'used', base .. 'expires', base .. 'sizes', base .. 'totals'
 
 local function now()
@@ -25,29 +31,28 @@ end
 
 local function drop(id)
     local size = redis.call('HGET', sizes, id)
-    redis.call('DEL', base .. 'entry:' .. id)
+    if not size then return 0 end
+    redis.call('DEL', answer .. id)
     redis.call('ZREM', used, id)
     redis.call('ZREM', expires, id)
     redis.call('HDEL', sizes, id)
-    if size then
-        redis.call('HINCRBY', totals, 'bytes', -size)
-        return 1
-    end
-    return 0
+    redis.call('HINCRBY', totals, 'bytes', -size)
+    return 1
 end
 
 local function drop_expired(moment)
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', expires, '-inf', moment, 'LIMIT', 0, 200)) do drop(id) end
 end
 """
+)
 
 # KEYS: the tenant's cache. ARGV: id, token, lease in ms (0: none). The stored answer, or who asks for it: 1 the caller
 # from now on, 2 somebody else, 0 nobody.
 FIND = Script(
-    _COMMON
+    _NAMES
     + """
-local answer = redis.call('HGET', base .. 'entry:' .. ARGV[1], 'answer')
-if answer then return answer end
+local found = redis.call('HGET', answer .. ARGV[1], 'answer')
+if found then return found end
 if ARGV[3] == '0' then return 0 end
 if redis.call('SET', base .. 'flight:' .. ARGV[1], ARGV[2], 'NX', 'PX', ARGV[3]) then return 1 end
 return 2
@@ -56,7 +61,7 @@ return 2
 
 # ARGV: id, token.
 LAND = Script(
-    _COMMON
+    _NAMES
     + """
 local flight = base .. 'flight:' .. ARGV[1]
 if redis.call('GET', flight) == ARGV[2] then redis.call('DEL', flight) end
@@ -82,7 +87,7 @@ while redis.call('ZCARD', used) >= most or tonumber(redis.call('HGET', totals, '
     drop(oldest)
     evicted = evicted + 1
 end
-local entry = base .. 'entry:' .. id
+local entry = answer .. id
 redis.call('HSET', entry, unpack(ARGV, 6))
 local learned = redis.call('GET', base .. 'learned:' .. id)
 if learned then redis.call('HSET', entry, 'learned', learned) end
@@ -139,7 +144,7 @@ local function keep(name, threshold)
 end
 keep(base .. 'learned', ARGV[4])
 keep(base .. 'learned:' .. ARGV[1], ARGV[5])
-local entry = base .. 'entry:' .. ARGV[1]
+local entry = answer .. ARGV[1]
 if redis.call('EXISTS', entry) == 1 then
     redis.call('HSET', entry, 'learned', redis.call('GET', base .. 'learned:' .. ARGV[1]))
 end
@@ -155,7 +160,7 @@ local found = redis.call('HSCAN', sizes, ARGV[1], 'COUNT', 500)
 local dropped = 0
 for at = 1, #found[2], 2 do
     local id = found[2][at]
-    local is = redis.call('HMGET', base .. 'entry:' .. id, 'provider', 'model')
+    local is = redis.call('HMGET', answer .. id, 'provider', 'model')
     if (ARGV[2] == '' or is[1] == ARGV[2]) and (ARGV[3] == '' or is[2] == ARGV[3]) then dropped = dropped + drop(id) end
 end
 return {found[1], dropped}

@@ -117,10 +117,10 @@ for which = 6, #KEYS do
     end
 end
 if not before then redis.call('HINCRBY', day, 'requests', 1) end
-redis.call('HINCRBY', day, 'promptTokens', ARGV[3])
+-- Nothing was counted there before.
+if redis.call('HINCRBY', day, 'promptTokens', ARGV[3]) == tonumber(ARGV[3]) then redis.call('EXPIRE', day, ARGV[6]) end
 redis.call('HINCRBY', day, 'completionTokens', ARGV[4])
 redis.call('HINCRBY', day, 'costMicroUsd', ARGV[5])
-redis.call('EXPIRE', day, ARGV[6])
 if ARGV[8] == '' then
     redis.call('XADD', pending, '*', 'r', ARGV[2])
     return 1

@@ -1,8 +1,9 @@
 """Answers in Redis: a hash for each, found by its name in the exact tier, by a vector index (RediSearch) in the other.
 
-Every key begins with its tenant. The index is asked for the tenant and for a scope, a digest of provider, model,
-conditions and embedding model. A digest has no separators, no case and nothing that a query could take for its own, so
-no name, however hostile, and no similarity, however great, reaches an answer that is not in exactly this scope.
+Every key begins with its tenant, behind what tells answers from all else. The index is asked for the tenant and for a
+scope, a digest of provider, model, conditions and embedding model. A digest has no separators, no case and nothing that
+a query could take for its own, so no name, however hostile, and no similarity, however great, reaches an answer that is
+not in exactly this scope.
 """
 
 import asyncio
@@ -30,6 +31,8 @@ from functions.gateway.core.models import (
 )  # fmt: skip
 
 _logger = logging.getLogger(__name__)
+# What the keys of answers begin with, and no others: RediSearch looks at every hash that an index might have.
+ANSWERS = "answer:"
 _NEIGHBOURS = 3
 _SCOPE = "(@tenant:{$tenant} @scope:{$scope})"
 # Left to itself, RediSearch compares all of a scope with the question, which is right for small ones alone.
@@ -98,7 +101,9 @@ class RedisAnswerCache:
         candidates = []
         for name, row in zip(reply[1::2], reply[2::2], strict=True):
             fields = dict(zip(row[::2], row[1::2], strict=True))
-            if fields.get(b"scope") != scope.encode() or not name.startswith(base(key.tenant_id).encode()):
+            if fields.get(b"scope") != scope.encode() or not name.startswith(
+                f"{ANSWERS}{base(key.tenant_id)}".encode()
+            ):
                 continue
             similarity = 1.0 - float(fields[b"distance"])
             answer = _answer(name.rpartition(b":")[2].decode(), fields[b"answer"], "semantic", similarity, control)
@@ -207,7 +212,7 @@ class RedisAnswerCache:
             return True
         try:
             await self._link.execute(
-                "FT.CREATE", _index(dimensions), "ON", "HASH", "PREFIX", 1, "t:",
+                "FT.CREATE", _index(dimensions), "ON", "HASH", "PREFIX", 1, ANSWERS,
                 "FILTER", f"@dimensions=={dimensions}",
                 "SCHEMA", "tenant", "TAG", "CASESENSITIVE", "scope", "TAG", "CASESENSITIVE",
                 "vector", "VECTOR", "HNSW", 6, "TYPE", "FLOAT32", "DIM", dimensions, "DISTANCE_METRIC", "COSINE",
@@ -250,7 +255,7 @@ def _scope(key: CacheKey, vector: QuestionVector) -> str:
 
 
 def _index(dimensions: int) -> str:
-    return f"answers:{dimensions}"
+    return f"cached:{dimensions}"
 
 
 def _answer(

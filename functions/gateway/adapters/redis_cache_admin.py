@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from functions.gateway.adapters.cache_scripts import FLUSH, LEARN, OBSERVE, OVERVIEW
-from functions.gateway.adapters.redis_cache import base, learned_of
+from functions.gateway.adapters.redis_cache import ANSWERS, base, learned_of
 from functions.gateway.adapters.redis_link import RedisAway, RedisLink, RedisRefused, Script
 from functions.gateway.core.cache_ports import CacheTotals, Given, Observed
 from functions.gateway.core.learning import Observation
@@ -54,7 +54,7 @@ class RedisCacheBook:
     async def holds(self, tenant_id: str, entry_id: str) -> bool:
         """Whether there is such an entry."""
         try:
-            return bool(await self._link.execute("EXISTS", f"{base(tenant_id)}entry:{entry_id}"))
+            return bool(await self._link.execute("EXISTS", f"{ANSWERS}{base(tenant_id)}{entry_id}"))
         except (RedisAway, RedisRefused) as error:
             raise _away() from error
 

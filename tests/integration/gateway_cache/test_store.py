@@ -84,7 +84,7 @@ async def test_the_index_comes_back_whatever_happened_to_redis(
     if loss == "flush":
         await store.client.flushall()
     elif loss == "drop index":
-        await store.link.execute("FT.DROPINDEX", "answers:8")
+        await store.link.execute("FT.DROPINDEX", "cached:8")
     else:
         searching_redis.kill()
         assert await store.similar(key("What's TLS?"), HERE) == []
@@ -153,7 +153,7 @@ async def test_a_redis_that_is_nearly_full_keeps_no_more_answers(store: Store) -
 
 async def test_what_expired_takes_no_room(store: Store) -> None:
     await store.keep(key("short"), "x", HERE, CachePolicy(1, 10, 100_000))
-    await store.client.pexpire(f"t:t1:cache:entry:{key('short').exact}", 1)
+    await store.client.pexpire(f"answer:t:t1:cache:{key('short').exact}", 1)
     await store.client.zadd("t:t1:cache:expires", {key("short").exact: 1})
     totals = await store.book.totals("t1")
     assert (totals.entries, totals.counted["bytes"]) == (0, 0)
