@@ -59,11 +59,15 @@ def main() -> int:
         rows = [measure(direct, options.seconds, options.connections)]
         with ours(direct) as own:
             targets = (own.miss, own.hit, own.semantic)
-            rows += [measure(target, options.seconds, options.connections) for target in targets]
+            for target in targets:
+                with own.undisturbed():
+                    rows.append(measure(target, options.seconds, options.connections))
             half = rows[1].many.rate / 2
             console.print(embedding(direct, rows[3], options.seconds))
-            console.print(streaming(direct, own, options.seconds))
-            console.print(opened(direct, own.miss, half, options.seconds))
+            with own.undisturbed():
+                console.print(streaming(direct, own, options.seconds))
+            with own.undisturbed():
+                console.print(opened(direct, own.miss, half, options.seconds))
             console.print(started(own))
         for name in filter(None, options.peers.split(",")):
             with PEER_TARGETS[name](direct) as peer:

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
+import redis
 
+from functions.kit.quotas import PENDING
 from scenarios.platform import DCODER, ScenarioError
 
 HERE = Path(__file__).resolve().parent
@@ -32,7 +34,8 @@ QUESTION = chat("Hello, what can you do for me today?")
 # Means the same, and is spelled in another way each time: who asks what is being asked just now shares its answer.
 SIMILAR = chat("Hello, what{gap}can{gap}you{gap}do{gap}for{gap}me{gap}today,{gap}please?")
 # Of the embedded stack, what a call waits for; the rest works off what calls leave behind.
-_ON_THE_PATH = {"llm", "redis"}
+_ON_THE_PATH = {"llm", "redis", "postgres"}
+_MOST_SECONDS_BEHIND = 120
 # Another one each time.
 UNKNOWN = chat("Hello, what can you do for me today, on occasion number {number}?")
 STREAMED = chat("Hello, what can you do for me today?", stream=True, stream_options={"include_usage": True})
@@ -152,6 +155,7 @@ class Ours:
 
     Attributes:
         environment: what its process was started with.
+        beside: processes that work off what calls leave behind.
     """
 
     miss: Target
@@ -159,14 +163,28 @@ class Ours:
     semantic: Target
     stream: Target
     environment: dict[str, str]
+    beside: tuple[int, ...]
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """What follows from calls stands still within the block, and is worked off at its end."""
+        _tell(self.beside, psutil.Process.suspend)
+        try:
+            yield
+        finally:
+            _tell(self.beside, psutil.Process.resume)
+            with redis.Redis.from_url(self.environment["DCODER_REDIS_URL"]) as store:
+                for _ in range(_MOST_SECONDS_BEHIND):
+                    if not store.xlen(PENDING):
+                        break
+                    time.sleep(1)
 
 
 @contextmanager
 def ours(direct: Target) -> Iterator[Ours]:
     """Our gateway in the embedded stack, every feature on: limits, metering, cache, what was said kept, traces.
 
-    The function is called past the edge, as the peers have none in front of them either. Relay, event bus, consumers
-    and database stand back: what they do for a call is done after it, and elsewhere.
+    The function is called past the edge, as the peers have none in front of them either.
     """
     base = direct.url.removesuffix("/chat/completions")
     home = HERE / ".bench-home"
@@ -184,7 +202,8 @@ def ours(direct: Target) -> Iterator[Ours]:
         plain, embedding = (_tenant(report["edge"], token, base, model) for model in (None, "e"))
         url = f"{report['components']['llm']['address']}/v1/chat/completions"
         pids = (report["components"]["llm"]["pid"],)
-        _stand_back(part["pid"] for name, part in report["components"].items() if name not in _ON_THE_PATH)
+        beside = tuple(part["pid"] for name, part in report["components"].items() if name not in _ON_THE_PATH)
+        _tell(beside, lambda process: process.nice(19))
         anew = {**plain, "cache-control": "no-cache"}
         for headers, body in ((plain, QUESTION), (embedding, QUESTION)):
             wait_for(Target("ours", url, headers, body))
@@ -194,6 +213,7 @@ def ours(direct: Target) -> Iterator[Ours]:
             Target("ours, semantic hit", url, embedding, SIMILAR, pids, state="semantic"),
             Target("ours, stream", url, anew, STREAMED, pids, state="miss"),
             psutil.Process(pids[0]).environ(),
+            beside,
         )
     finally:
         run([DCODER, "down"], environment)
@@ -218,12 +238,12 @@ def cold(warm: Ours) -> Iterator[tuple[Target, float]]:
         yield target, time.perf_counter() - began
 
 
-def _stand_back(pids: Iterable[int]) -> None:
-    """Give processes the lowest priority: in a cluster what follows from calls has other cores than the gateway."""
+def _tell(pids: Iterable[int], what: Callable[[psutil.Process], object]) -> None:
+    """Do something to processes and their children."""
     for pid in pids:
         first = psutil.Process(pid)
         for one in (first, *first.children(recursive=True)):
-            one.nice(19)
+            what(one)
 
 
 def _tenant(edge: str, token: str, base: str, embedding_model: str | None) -> dict[str, str]:
