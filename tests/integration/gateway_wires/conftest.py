@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from functions.gateway.adapters.anthropic_wire import AnthropicWire
 from functions.gateway.adapters.google_wire import GoogleWire
+from functions.gateway.adapters.http_client import HttpClient
 from functions.gateway.adapters.openai_wire import OpenAIWire
 from functions.gateway.adapters.provider_http import ProviderHttp
 from functions.gateway.adapters.retries import RetryPolicy
@@ -107,7 +108,8 @@ async def side(request: pytest.FixtureRequest, simulator: str) -> AsyncIterator[
     kind: str = request.param
     egress = EgressPolicy([simulator.removeprefix("http://")])
     async with aiohttp.ClientSession() as session:
-        http = ProviderHttp(session, egress, retries=RetryPolicy(first_pause=0.001), first_byte_seconds=0.5)
+        client = HttpClient(egress.resolver(), connect_seconds=5, silence_seconds=0.5)
+        http = ProviderHttp(client, egress, retries=RetryPolicy(first_pause=0.001))
         openai = OpenAIWire(http)
         wires: dict[str, ChatWire] = {
             "openai": openai,
@@ -119,3 +121,4 @@ async def side(request: pytest.FixtureRequest, simulator: str) -> AsyncIterator[
         key = f"key-{uuid.uuid4().hex}"
         provider = Provider(name=kind, kind=kind, base_url=simulator + PATHS[kind], api_key=key)
         yield Side(kind, wires[kind], Target(provider, "sim-chat"), session, simulator)
+        await client.close()
