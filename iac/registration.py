@@ -18,6 +18,8 @@ from iac.stack import Platform, started_anew
 
 _SKIP_AWAIT: Final = {"pulumi.com/skipAwait": "true"}
 _UNTIL_READY: Final = {"pulumi.com/waitFor": "condition=Ready"}
+# A Job that failed is run anew by the next `up`, whatever made it fail; otherwise it would be waited for in vain.
+_UNTIL_DONE: Final = {"pulumi.com/replaceUnready": "true"}
 _GROUPS: Final = {
     "v1": "core.v1",
     "apps/v1": "apps.v1",
@@ -40,8 +42,7 @@ class RoomComponent(pulumi.ComponentResource):
     def __init__(
         self, rendered: Rendered, platform: Platform, provider: Provider, after: Sequence[pulumi.Resource]
     ) -> None:
-        name = rendered.room.name
-        super().__init__(f"dcoder:rooms:{name.title().replace('-', '')}", name)
+        super().__init__(rendered.room.kind, rendered.room.name)
         self._platform = platform
         self._provider = provider
         self._values = SecretValues(platform.configuration.secrets)
@@ -69,6 +70,8 @@ class RoomComponent(pulumi.ComponentResource):
             extra = _SKIP_AWAIT
         elif is_function(item):
             extra = _UNTIL_READY
+        elif item["kind"] == "Job":
+            extra = _UNTIL_DONE
         else:
             return made
         metadata = made["metadata"]

@@ -38,6 +38,11 @@ class Room:
     objects: Callable[[Platform], Iterable[Manifest]]
     after: tuple[str, ...] = ()
 
+    @property
+    def kind(self) -> str:
+        """What its component is to Pulumi."""
+        return f"dcoder:rooms:{self.name.title().replace('-', '')}"
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:

@@ -162,7 +162,7 @@ def _quantities(given: Mapping[str, str]) -> dict[str, str]:
 def _traffic(function: Function, revision: str, platform: Platform) -> list[dict[str, Any]]:
     """Shares of the traffic: all to the newest, or some to it and the rest to the stable one.
 
-    Both are reachable by their tag (`Knative-Serving-Tag: candidate`), whatever their share is.
+    Both are reachable inside the cluster by their tag (`candidate-<function>.functions`), whatever their share is.
     """
     rollout = platform.configuration.functions.rollout
     stable = rollout.stable.get(function.name, revision)

@@ -39,11 +39,7 @@ def objects(platform: Platform) -> Iterator[Manifest]:
                     "enable-service-links": "false",
                 },
                 "autoscaler": {"enable-scale-to-zero": "true", "scale-to-zero-grace-period": "30s"},
-                "features": {
-                    "secure-pod-defaults": "enabled",
-                    # `dcoder deploy` asks a candidate that has no traffic yet by `Knative-Serving-Tag`.
-                    "tag-header-based-routing": "enabled",
-                },
+                "features": {"secure-pod-defaults": "enabled"},
                 "gc": {"min-non-active-revisions": "2", "max-non-active-revisions": "5"},
                 "observability": {"metrics-protocol": "prometheus"},
                 # Images are named by digest already; asking each registry again would need its credentials.

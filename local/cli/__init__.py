@@ -208,6 +208,19 @@ def restart(component: Annotated[str, typer.Argument(help="Its name, as `dcoder 
     _console.print(f"[green]✓[/] {component}")
 
 
+@app.command()
+def deploy(
+    stack: Annotated[str, typer.Argument(help="Which one: dev, staging, prod; its file is Pulumi.<stack>.yaml.")],
+    percent: Annotated[int, typer.Option(min=1, max=100, help="Share of the traffic for what is new.")] = 100,
+    api: Annotated[str | None, typer.Option(help="Where the smoke test asks, if not at the public name.")] = None,
+    key: Annotated[str, typer.Option(envvar="DCODER_SMOKE_KEY", help="A tenant's key, for the smoke test.")] = "",
+) -> None:
+    """Release what is checked out onto Kubernetes; where a step fails, the former revisions keep or get the traffic."""
+    from local.cli.deploy import deploy as release
+
+    release(stack, percent=percent, api=api, key=key, say=lambda line: _console.print(line, markup=False))
+
+
 containers = typer.Typer(help="The same platform as containers, with Docker Compose.", no_args_is_help=True)
 app.add_typer(containers, name="compose")
 _Development = Annotated[bool, typer.Option("--dev", help="Servers on loopback, the working tree's code, a simulator.")]

@@ -37,10 +37,14 @@ class Checkout:
 
     def changed(self, verb: str) -> dict[str, str]:
         """Run the stack's program by Pulumi; what it did, or would do, to each resource that is not as it was."""
-        done = self.run(sys.executable, "-m", "local.cluster.stack", verb, STACK)
+        done = self.stack(verb, STACK)
         assert done.returncode == 0, done.stderr[-8000:]
         urns: dict[str, str] = json.loads(done.stdout)
         return {_short(urn): change for urn, change in urns.items()}
+
+    def stack(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """The stack's program, run by Pulumi."""
+        return self.run(sys.executable, "-m", "local.cluster.stack", *arguments)
 
     def dcoder(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """The command `dcoder` of this checkout."""
@@ -89,7 +93,7 @@ def check_out(folder: Path, kubeconfig: Path, *, waits: bool = False) -> Checkou
         waits: until what is deployed is ready; somebody has to say so.
     """
     project = folder / "project"
-    ignored = shutil.ignore_patterns("node_modules", "__pycache__")
+    ignored = shutil.ignore_patterns("node_modules", "__pycache__", "venv")
     for name in _PACKAGES:
         shutil.copytree(PROJECT / name, project / name, ignore=ignored)
     for name in ("Pulumi.yaml", f"Pulumi.{STACK}.yaml", "pyproject.toml"):

@@ -74,6 +74,13 @@ def test_fields_reach_kubernetes_under_their_own_names(registered: list[Register
     assert service["metadata"]["annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
 
 
+def test_a_job_that_failed_is_run_anew(registered: list[Registered]) -> None:
+    jobs = [one for one in registered if one.kind == "kubernetes:batch/v1:Job"]
+    assert {one.name.rpartition("/")[2].rpartition("-")[0] for one in jobs} >= {"migrate", "buckets"}
+    for one in jobs:
+        assert one.inputs["metadata"]["annotations"] == {"pulumi.com/replaceUnready": "true"}
+
+
 def test_secrets_are_complete_and_marked(registered: list[Registered]) -> None:
     secrets = [one for one in registered if one.kind == "kubernetes:core/v1:Secret"]
     assert secrets
