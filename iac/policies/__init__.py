@@ -1,7 +1,7 @@
 """What is demanded of everything that is deployed. A stack that breaks a rule fails at preview, and nothing is changed.
 
 The rules read plain objects: the program judges what its rooms render before it registers any of it, `dcoder deploy`
-says the same words, and so do the tests.
+says the same words, and so do the tests. `pack/` has Pulumi judge by them what others add, Helm charts for one.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from iac.configuration import Configuration
 from iac.manifests import Manifest, describe, plain
-from iac.policies.rules import RULES
+from iac.policies.rules import RULES, Demands
 
 if TYPE_CHECKING:
     from iac.rendering import Rendered
@@ -22,9 +22,10 @@ class PolicyViolation(Exception):
 def violations(items: Iterable[Manifest], configuration: Configuration) -> Iterator[str]:
     """One line per fault: `Deployment functions/x: limits: container x has no memory limit`."""
     judged = [plain(item) for item in items]
+    demands = Demands(configuration.environment, configuration.cluster.pull_by_tag)
     for rule in RULES:
         for item in judged:
-            yield from (f"{describe(item)}: {rule.name}: {fault}" for fault in rule.judge(item, configuration))
+            yield from (f"{describe(item)}: {rule.name}: {fault}" for fault in rule.judge(item, demands))
     yield from _unanswered(judged)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from iac.configuration import Configuration
 from iac.manifests import Manifest, containers, is_function, namespace_of, pod_specs
 from iac.stack import NAMESPACES
 
@@ -14,6 +13,18 @@ _NO_BYTES = "@sha256:" + "0" * 64
 _LOOKS_SECRET = re.compile(r"(PASSWORD|SECRET|TOKEN|PRIVATE_KEY|ACCESS_KEY|API_KEY)$")
 _PLAIN_VOLUMES = {"emptyDir", "secret", "configMap", "persistentVolumeClaim", "projected", "downwardAPI", "ephemeral"}
 _BROAD = {"*"}
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What is demanded of one stack.
+
+    Attributes:
+        by_tag: images may be taken by their tag, in the environment `dev` alone.
+    """
+
+    environment: str = "prod"
+    by_tag: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +38,10 @@ class Rule:
 
     name: str
     why: str
-    judge: Callable[[Manifest, Configuration], Iterator[str]]
+    judge: Callable[[Manifest, Demands], Iterator[str]]
 
 
-def _restricted_pod(item: Manifest, _: Configuration) -> Iterator[str]:
+def _restricted_pod(item: Manifest, _: Demands) -> Iterator[str]:
     for pod in pod_specs(item):
         for name in ("hostNetwork", "hostPID", "hostIPC"):
             if pod.get(name):
@@ -48,7 +59,7 @@ def _restricted_pod(item: Manifest, _: Configuration) -> Iterator[str]:
                 yield f"the pod has a volume of kind {', '.join(sorted(strange))}"
 
 
-def _restricted_container(item: Manifest, _: Configuration) -> Iterator[str]:
+def _restricted_container(item: Manifest, _: Demands) -> Iterator[str]:
     for pod in pod_specs(item):
         for one in containers(pod):
             context = one.get("securityContext", {})
@@ -73,7 +84,7 @@ def _container_faults(context: dict[str, Any]) -> Iterator[str]:
         yield "has no seccomp profile"
 
 
-def _limited(item: Manifest, _: Configuration) -> Iterator[str]:
+def _limited(item: Manifest, _: Demands) -> Iterator[str]:
     for pod in pod_specs(item):
         for one in containers(pod):
             resources = one.get("resources", {})
@@ -86,7 +97,7 @@ def _limited(item: Manifest, _: Configuration) -> Iterator[str]:
                 yield f"volume {volume['name']} has no size"
 
 
-def _no_token(item: Manifest, _: Configuration) -> Iterator[str]:
+def _no_token(item: Manifest, _: Demands) -> Iterator[str]:
     if item["kind"] == "ServiceAccount" and item.get("automountServiceAccountToken") is not False:
         yield "its token is mounted by default"
     for pod in pod_specs(item):
@@ -96,8 +107,8 @@ def _no_token(item: Manifest, _: Configuration) -> Iterator[str]:
             yield "the pod is given the token of its service account"
 
 
-def _pinned(item: Manifest, configuration: Configuration) -> Iterator[str]:
-    if configuration.cluster.pull_by_tag and configuration.environment == "dev":
+def _pinned(item: Manifest, demands: Demands) -> Iterator[str]:
+    if demands.by_tag and demands.environment == "dev":
         return
     for where, image in _images(item):
         if not _PINNED.search(image) or image.endswith(_NO_BYTES):
@@ -111,7 +122,7 @@ def _images(item: Manifest) -> Iterator[tuple[str, str]]:
         yield "the server", item["spec"]["imageName"]
 
 
-def _no_secret_in_plain_sight(item: Manifest, _: Configuration) -> Iterator[str]:
+def _no_secret_in_plain_sight(item: Manifest, _: Demands) -> Iterator[str]:
     for pod in pod_specs(item):
         for one in containers(pod):
             for variable in one.get("env", ()):
@@ -119,7 +130,7 @@ def _no_secret_in_plain_sight(item: Manifest, _: Configuration) -> Iterator[str]
                     yield f"container {one['name']} has {variable['name']} as plain text"
 
 
-def _probed(item: Manifest, _: Configuration) -> Iterator[str]:
+def _probed(item: Manifest, _: Demands) -> Iterator[str]:
     if item["kind"] not in {"Deployment", "StatefulSet", "DaemonSet"} and not is_function(item):
         return
     for pod in pod_specs(item):
@@ -129,13 +140,13 @@ def _probed(item: Manifest, _: Configuration) -> Iterator[str]:
                 yield f"container {first['name']} has no {probe}"
 
 
-def _restricted_namespace(item: Manifest, _: Configuration) -> Iterator[str]:
+def _restricted_namespace(item: Manifest, _: Demands) -> Iterator[str]:
     labels = item["metadata"].get("labels", {})
     if item["kind"] == "Namespace" and labels.get("pod-security.kubernetes.io/enforce") != "restricted":
         yield "Pod Security does not enforce `restricted`"
 
 
-def _one_way_in(item: Manifest, _: Configuration) -> Iterator[str]:
+def _one_way_in(item: Manifest, _: Demands) -> Iterator[str]:
     if item["kind"] == "Service" and not is_function(item):
         outside = item["spec"].get("type", "ClusterIP") in {"LoadBalancer", "NodePort"}
         if outside and (namespace_of(item), item["metadata"]["name"]) != ("edge", "kong"):
@@ -146,7 +157,7 @@ def _one_way_in(item: Manifest, _: Configuration) -> Iterator[str]:
         yield "the function is reachable from outside"
 
 
-def _least_privilege(item: Manifest, _: Configuration) -> Iterator[str]:
+def _least_privilege(item: Manifest, _: Demands) -> Iterator[str]:
     if item["kind"] in {"ClusterRoleBinding", "RoleBinding"} and item["roleRef"]["name"] in {"cluster-admin", "admin"}:
         yield f"it binds {item['roleRef']['name']}"
     if item["kind"] not in {"Role", "ClusterRole"}:
@@ -159,13 +170,13 @@ def _least_privilege(item: Manifest, _: Configuration) -> Iterator[str]:
             yield "it may read secrets, or change objects of every namespace"
 
 
-def _in_a_known_namespace(item: Manifest, _: Configuration) -> Iterator[str]:
+def _in_a_known_namespace(item: Manifest, _: Demands) -> Iterator[str]:
     if any(True for _ in pod_specs(item)) and namespace_of(item) not in NAMESPACES:
         yield "pods of ours run in the platform's namespaces alone, which have policies and quotas"
 
 
-def _survives(item: Manifest, configuration: Configuration) -> Iterator[str]:
-    if configuration.environment != "prod":
+def _survives(item: Manifest, demands: Demands) -> Iterator[str]:
+    if demands.environment != "prod":
         return
     if item["kind"] == "Cluster" and item["spec"]["instances"] < 2:
         yield "one server of Postgres is no server when its node is gone"

@@ -17,6 +17,8 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from local.paths import PROJECT
+
 KUBERNETES = "v1.36.3"
 PULUMI = "v3.274.1"
 # The newest module of the provider that Go's proxy serves; its SDK, which it takes from a folder beside it.
@@ -32,6 +34,7 @@ _SECONDS = 3 * 3600.0
 # The greatest package of the provider's SDK needs several gigabytes to compile.
 _MEMORY = "6GiB"
 
+PACK_REQUIREMENTS = PROJECT / "iac" / "policies" / "pack" / "requirements.txt"
 CLUSTER = ("kube-apiserver", "kube-controller-manager")
 PULUMI_PROGRAMS = ("pulumi", "pulumi-resource-kubernetes")
 
@@ -124,6 +127,28 @@ def binary(name: str) -> Path:
 def missing() -> list[str]:
     """Programs that are not built yet."""
     return [program.name for program in programs() if not program.target.exists()]
+
+
+def pack_python() -> Path:
+    """The Python of the policy pack's environment, which is made of its requirements.
+
+    Raises:
+        ToolchainError: a package cannot be installed.
+    """
+    digest = hashlib.sha256(PACK_REQUIREMENTS.read_bytes()).hexdigest()[:8]
+    folder = cache() / f"pack-{digest}"
+    if not folder.exists():
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        for command in (
+            [sys.executable, "-m", "venv", str(part)],
+            [str(part / "bin" / "pip"), "install", "--quiet", "-r", str(PACK_REQUIREMENTS)],
+        ):
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
+            if done.returncode:
+                raise ToolchainError(f"the policy pack's environment: {done.stderr[-500:]}")
+        part.rename(folder)
+    return folder / "bin" / "python"
 
 
 def build(say: Callable[[str], None]) -> None:

@@ -62,7 +62,7 @@ INVENTORY: list[tuple[str, str, list[tuple[str, str]], list[str]]] = [
 ]  # fmt: skip
 
 # Asked for and not there: what would run it is not part of the tree yet.
-ABSENT = {"8.2 Celery": "no program of the platform uses Celery; its broker, redis-queue, is there"}
+ABSENT = {"8.2 Celery": "no program of the platform uses Celery; its broker, redis-queue, is there: ADR 0038"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""A Pulumi policy pack: a program of its own."""
