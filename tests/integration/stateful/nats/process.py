@@ -41,6 +41,7 @@ class Process(Server):
                 "DCODER_NATS_URL": f"nats://{nats.address}",
                 "DCODER_DATABASE_URL": f"postgresql://nobody@{nowhere}/platform",
                 "DCODER_REDIS_URL": f"redis://{nowhere}/0",
+                "DCODER_TEMPORAL_ADDRESS": nowhere,
                 "DCODER_FUNCTION_URL": url,
                 "DCODER_DISPATCHER_ACK_WAIT_SECONDS": "1",
                 **environment,

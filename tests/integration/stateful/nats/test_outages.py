@@ -111,7 +111,7 @@ async def test_readiness_tells_what_is_away(
             assert response.status == 200
         nats.start()
         await eventually(ready)
-        # Postgres and Redis are away as well: it goes on dispatching.
+        # Postgres, Redis and Temporal are away as well: it goes on dispatching.
         assert await readiness() == (200, "degraded", "ok")
         await publish_on(running, nats)
         await eventually(lambda: len(receiver.calls) == 1)
@@ -127,6 +127,7 @@ async def test_a_row_and_a_record_reach_functions_by_way_of_the_process(
     database: PlatformDatabase,
     redis_client: "redis.asyncio.Redis",
     redis_process: Server,
+    temporal: Server,
     receiver: Receiver,
     tmp_path: Path,
     http: aiohttp.ClientSession,
@@ -138,6 +139,8 @@ async def test_a_row_and_a_record_reach_functions_by_way_of_the_process(
         ("tenant.updated", "quota.updated"),
         DCODER_DATABASE_URL=database.url,
         DCODER_REDIS_URL=f"redis://{redis_process.address}/0",
+        DCODER_TEMPORAL_ADDRESS=temporal.address,
+        DCODER_TEMPORAL_NAMESPACE="default",
     )
     emitted = event_of()
     await database.emit(emitted)
@@ -148,8 +151,12 @@ async def test_a_row_and_a_record_reach_functions_by_way_of_the_process(
         received = {call.event.type: call.event for call in receiver.calls}
         assert received["tenant.updated"] == emitted
         assert received["quota.updated"].data["records"][0]["usageId"] == usage_id
-        async with http.get(f"http://{dispatcher.address}/health/ready") as response:
-            assert (response.status, (await response.json())["status"]) == (200, "ok")
+
+        async def sound() -> bool:
+            async with http.get(f"http://{dispatcher.address}/health/ready") as response:
+                return (response.status, (await response.json())["status"]) == (200, "ok")
+
+        await eventually(sound)
     finally:
         dispatcher.kill()
 
