@@ -84,7 +84,7 @@ class BlockWriter:
         Args:
             gap: what separates it from what is before it.
         """
-        text = text.replace("\x00", "")
+        text = with_plain_lines(text.replace("\x00", ""))
         if not text.strip():
             return
         if self.position:
@@ -99,6 +99,11 @@ class BlockWriter:
         if self.position > self._most:
             raise self._too_long
         self._text.write(text)
+
+
+def with_plain_lines(text: str) -> str:
+    """The text with its lines ended as files of text are read back, so that positions in it stay where they are."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def write_outline(path: Path, outline: Outline) -> None:

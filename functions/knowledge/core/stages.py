@@ -11,7 +11,7 @@ from typing import Any
 
 from functions.kit.errors import NotFound
 from functions.kit.service_tokens import OnBehalf
-from functions.knowledge.core.blocks import GAP, Block, Outline, read_blocks, read_outline
+from functions.knowledge.core.blocks import GAP, Block, Outline, read_blocks, read_outline, with_plain_lines
 from functions.knowledge.core.ingest_ports import Begin, Embeddings, Fetcher, Models, Parser, Vector
 from functions.knowledge.core.layout import blocks_key, chunks_key, original_key, text_key, version_folder
 from functions.knowledge.core.models import Chunk, EmbeddedChunk, Space, Stage, Work
@@ -150,7 +150,8 @@ class Stages:
                 Reason.NO_CAPTION_MODEL, "no text is read on it, and the index names no model that describes pictures"
             )
         behalf = OnBehalf.stored(work.behalf, space.tenant_id)
-        caption = (await self._models.describe(behalf, model, (folder / "picture.jpg").read_bytes())).strip()
+        told = await self._models.describe(behalf, model, (folder / "picture.jpg").read_bytes())
+        caption = with_plain_lines(told).strip()
         if not caption and not written:
             raise CannotIngest(Reason.EMPTY, "the model says nothing about the picture")
         parts = list(read_blocks(folder / "blocks"))

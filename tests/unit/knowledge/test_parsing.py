@@ -64,7 +64,7 @@ class Reading:
                 return Parsed(outline, "", [])
         finally:
             self.pool._limits = usual
-        text = (folder / "text").read_text()
+        text = (folder / "text").read_bytes().decode()
         chunks = [json.loads(line) for line in (folder / "chunks").read_text().splitlines()]
         assert all(text[chunk["start"] : chunk["end"]] == chunk["text"] for chunk in chunks)
         return Parsed(outline, text, chunks)
@@ -145,6 +145,20 @@ async def test_text_is_read_in_any_encoding(read: Reading, encoding: str) -> Non
     said = "The keeper counts ships at night." if encoding == "utf-16-le" else said
     parsed = await read((said * 20).encode(encoding), "a.txt")
     assert said.strip() in parsed.text
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"<html><body><pre>ships&#13;&#10;that&#13;pass</pre><p>The keeper counts.</p></body></html>", "a.html"),
+        (rb"{\rtf1\ansi ships\'0d\'0athat\'0dpass\par The keeper counts.\par}", "a.rtf"),
+        (b"ships\r\nthat\rpass\r\n\r\nThe keeper counts.\r\n", "a.txt"),
+    ],
+)
+async def test_positions_hold_however_lines_end(read: Reading, content: bytes, name: str) -> None:
+    parsed = await read(content * 20 if name == "a.txt" else content, name)
+    assert "\r" not in parsed.text
+    assert parsed.text.startswith("ships\nthat\npass")
 
 
 async def test_code_is_cut_along_its_symbols(read: Reading) -> None:
