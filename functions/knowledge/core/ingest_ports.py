@@ -92,16 +92,18 @@ class Ingestions(Waiting, Protocol):
 class Parser(Protocol):
     """Reads and cuts documents, each in a limited process. Files of a folder go in and come out.
 
+    Whose document it is decides when it is done: nobody's keep those of others out.
+
     Raises:
         CannotIngest: the document is in the way.
         DependencyUnavailable: the parsers cannot be started.
     """
 
-    async def parse(self, folder: Path, name: str, media_type: str, settings: ChunkSettings) -> None:
+    async def parse(self, folder: Path, name: str, media_type: str, settings: ChunkSettings, *, tenant_id: str) -> None:
         """Read `original` into `text` and `blocks` and cut them into `chunks`; a picture into `picture.jpg`, uncut."""
         ...
 
-    async def cut(self, folder: Path, settings: ChunkSettings) -> None:
+    async def cut(self, folder: Path, settings: ChunkSettings, *, tenant_id: str) -> None:
         """Cut `text` and `blocks` into `chunks`."""
         ...
 

@@ -119,7 +119,8 @@ class Stages:
             await _have(files, original_key(work.corpus.id, work.version.id), folder / "original", self._most_bytes)
         except NotFound as error:
             raise CannotIngest(Reason.CONTENT_MISSING, "its content is not in the object store") from error
-        await self._parser.parse(folder, work.document.name, work.version.media_type, work.index.settings.chunking)
+        settings, kind = work.index.settings.chunking, work.version.media_type
+        await self._parser.parse(folder, work.document.name, kind, settings, tenant_id=space.tenant_id)
         outline = read_outline(folder / "blocks")
         if outline.is_picture:
             await self._describe(space, work, folder, outline)
@@ -171,7 +172,7 @@ class Stages:
                 return
             await _have(files, text_key(work.corpus.id, work.version.id), folder / "text")
             await _have(files, blocks_key(work.corpus.id, work.version.id), folder / "blocks")
-            await self._parser.cut(folder, work.index.settings.chunking)
+            await self._parser.cut(folder, work.index.settings.chunking, tenant_id=space.tenant_id)
         await files.put(key, _pieces(folder / "chunks"))
 
     async def _embed(self, space: Space, work: Work, folder: Path) -> None:

@@ -59,11 +59,11 @@ class Silent:
 class Here:
     """Port `Parser`, in this process."""
 
-    async def parse(self, folder: Path, name: str, media_type: str, settings: ChunkSettings) -> None:
+    async def parse(self, folder: Path, name: str, media_type: str, settings: ChunkSettings, *, tenant_id: str) -> None:
         reading.read(folder, name, media_type, reading.Bounds(1 << 20, 1 << 20))
         chunking.cut_files(folder, settings)
 
-    async def cut(self, folder: Path, settings: ChunkSettings) -> None:
+    async def cut(self, folder: Path, settings: ChunkSettings, *, tenant_id: str) -> None:
         chunking.cut_files(folder, settings)
 
 

@@ -58,7 +58,7 @@ class Reading:
         usual = self.pool._limits
         self.pool._limits = replace(usual, **limits)
         try:
-            await self.pool.parse(folder, name, "", ChunkSettings(strategy, 64, 8))
+            await self.pool.parse(folder, name, "", ChunkSettings(strategy, 64, 8), tenant_id="t")
             outline = read_outline(folder / "blocks")
             if outline.is_picture:
                 return Parsed(outline, "", [])
@@ -254,7 +254,7 @@ async def test_a_document_waits_for_an_ocr_that_does_not_start(tmp_path: Path, m
 async def test_what_was_read_before_can_be_cut_otherwise(read: Reading) -> None:
     parsed = await read(files.text(40), "a.txt")
     folder = read.folder / str(read.count)
-    await read.pool.cut(folder, ChunkSettings("structure", 512, 0))
+    await read.pool.cut(folder, ChunkSettings("structure", 512, 0), tenant_id="t")
     wider = [json.loads(line) for line in (folder / "chunks").read_text().splitlines()]
     assert 0 < len(wider) < len(parsed.chunks)
     assert wider[-1]["end"] == parsed.chunks[-1]["end"]

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from functions.kit.errors import DependencyUnavailable
+from functions.knowledge.adapters.parsing.places import Places
 from functions.knowledge.core.models import ChunkSettings
 from functions.knowledge.core.reasons import CannotIngest, Reason
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 5.0
+_SLOW_SECONDS = 10.0
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
 # Libraries that calculate start threads of their own, which a fork would not take along; and some report home.
 _QUIET = {
@@ -56,10 +58,11 @@ class ParserPool:
 
     Args:
         workers: most tasks at once.
+        slow_seconds: after which a task is no longer counted among them, as `Places` has it.
     """
 
-    def __init__(self, workers: int, limits: ParseLimits) -> None:
-        self._slots = asyncio.Semaphore(workers)
+    def __init__(self, workers: int, limits: ParseLimits, slow_seconds: float = _SLOW_SECONDS) -> None:
+        self._places = Places(workers, slow_seconds)
         self._limits = limits
         self._starting = asyncio.Lock()
         self._nursery: _Nursery | None = None
@@ -75,7 +78,7 @@ class ParserPool:
         if self._nursery:
             await self._nursery.stop()
 
-    async def parse(self, folder: Path, name: str, media_type: str, settings: ChunkSettings) -> None:
+    async def parse(self, folder: Path, name: str, media_type: str, settings: ChunkSettings, *, tenant_id: str) -> None:
         """Read `original` in the folder into `text` and `blocks`, and cut these into `chunks` in the same process.
 
         A picture becomes `picture.jpg` besides, and is not cut: a model may yet describe it.
@@ -84,20 +87,21 @@ class ParserPool:
             CannotIngest: the document is not one that can be read, or takes more than it may.
             DependencyUnavailable: the parsers cannot be started.
         """
-        await self._perform(folder, {"kind": "parse", "name": name, "mediaType": media_type, **asdict(settings)})
+        asked = {"kind": "parse", "name": name, "mediaType": media_type, **asdict(settings)}
+        await self._perform(tenant_id, folder, asked)
 
-    async def cut(self, folder: Path, settings: ChunkSettings) -> None:
+    async def cut(self, folder: Path, settings: ChunkSettings, *, tenant_id: str) -> None:
         """Cut `text` and `blocks` in the folder into `chunks`.
 
         Raises:
             CannotIngest: the document takes more than it may.
             DependencyUnavailable: the parsers cannot be started.
         """
-        await self._perform(folder, {"kind": "cut", **asdict(settings)})
+        await self._perform(tenant_id, folder, {"kind": "cut", **asdict(settings)})
 
-    async def _perform(self, folder: Path, asked: dict[str, Any]) -> None:
+    async def _perform(self, tenant_id: str, folder: Path, asked: dict[str, Any]) -> None:
         limits = self._limits
-        async with self._slots:
+        async with self._places.place(tenant_id):
             nursery = await self._ready()
             self._last += 1
             task = {
