@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from functions.kit.database import UnitOfWork
+from functions.kit.draining import on_drain
 from functions.kit.egress import EgressPolicy
 from functions.kit.errors import Forbidden
 from functions.kit.runtime import Runtime
@@ -90,7 +91,8 @@ async def ingestion(runtime: Runtime) -> AsyncIterator[Ingestion]:
         )
         in_turns = IngestInTurns(ingest, begin, ingestions, events, TurnsPolicy())
         try:
-            yield Ingestion(in_turns, ClearObjects(storage), runtime)
+            with on_drain(in_turns.stop):
+                yield Ingestion(in_turns, ClearObjects(storage), runtime)
         finally:
             await parser.close()
             await outside.close()

@@ -34,11 +34,14 @@ class TurnsPolicy:
 
     Attributes:
         at_once: documents.
-        seconds: before a worker lines up again, at the end of a document.
+        seconds: before a worker lines up again, at the end of a document, while the process works for others as well.
+        alone_seconds: the same while it works for nobody else, whose events would find it free; an event that is not
+            answered for half an hour is given up.
     """
 
     at_once: int = 6
     seconds: float = 10.0
+    alone_seconds: float = 600.0
 
 
 @dataclass(slots=True)
@@ -81,6 +84,11 @@ class IngestInTurns:
         self._events = events
         self._policy = policy
         self._lines: dict[str, _Line] = {}
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Let every worker leave at the end of its document: the process is about to end."""
+        self._is_stopping = True
 
     async def __call__(self, space: Space, document_id: str) -> None:
         """Work until nothing is left for the tenant that can be done now, or its turn is over.
@@ -133,7 +141,7 @@ class IngestInTurns:
 
     async def _work(self, space: Space, line: _Line, document_id: str, turn: _Turn) -> None:
         """Do documents. What goes wrong with one does not keep the others from being done."""
-        until = time.monotonic() + self._policy.seconds
+        began = time.monotonic()
         try:
             await self._do(space, line, document_id)
         except IngestionWaits as error:
@@ -153,7 +161,7 @@ class IngestInTurns:
                 return
             if following is None or following.document_id in line.busy:
                 continue
-            if time.monotonic() > until:
+            if self._is_over(began):
                 turn.behind.append(following)
                 return
             try:
@@ -165,6 +173,11 @@ class IngestInTurns:
                 _logger.exception("a document broke off", extra={"document": following.document_id})
                 turn.behind.append(following)
                 turn.skipped.add(following.document_id)
+
+    def _is_over(self, began: float) -> bool:
+        """Whether the turn is over of a worker that began then."""
+        lasts = self._policy.seconds if len(self._lines) > 1 else self._policy.alone_seconds
+        return self._is_stopping or time.monotonic() - began > lasts
 
     async def _do(self, space: Space, line: _Line, document_id: str) -> None:
         line.busy.add(document_id)

@@ -28,6 +28,7 @@ class Rows:
     done: list[Event] = field(default_factory=list)
     events: deque[Event] = field(default_factory=deque)
     broken: set[str] = field(default_factory=set)
+    published: int = 0
 
     def add(self, tenant: str, count: int, first: int = 0) -> None:
         for number in range(first, first + count):
@@ -55,6 +56,7 @@ class Rows:
     def publish(self, data: EventData, space: Space) -> None:
         assert isinstance(data, DocumentQueued)
         self.events.append((space.tenant_id, data.document_id))
+        self.published += 1
 
     async def ingest(self, process: str, space: Space, document_id: str) -> None:
         key = space.tenant_id, document_id
@@ -139,7 +141,7 @@ async def test_no_document_is_forgotten_whoever_dies(seed: int, seconds: float) 
     rows = Rows(random.Random(seed))
     for tenant, count in (("a", 40), ("b", 3), ("c", 1)):
         rows.add(tenant, count)
-    deliveries = Deliveries(rows, TurnsPolicy(at_once=1 + seed % 3, seconds=seconds), processes=2, hands=4)
+    deliveries = Deliveries(rows, TurnsPolicy(1 + seed % 3, seconds, alone_seconds=seconds), processes=2, hands=4)
     await deliveries.run(deaths=seed % 6, late=40)
     assert not rows.open
     assert len(set(rows.done)) == 84
@@ -178,6 +180,24 @@ async def test_what_goes_wrong_with_a_document_keeps_no_other_from_being_done(br
     rows.add("a", 5)
     await Deliveries(rows, TurnsPolicy(at_once=1, seconds=1000.0), processes=1, hands=8).run()
     assert {document for _, document in rows.done} == {"a0", "a1", "a2", "a3", "a4"} - ({"a0"} & {broken})
+
+
+async def test_a_tenant_alone_does_not_line_up_behind_itself() -> None:
+    rows = Rows(random.Random(1))
+    rows.add("a", 50)
+    await Deliveries(rows, TurnsPolicy(at_once=2, seconds=0.0), processes=1, hands=4).run()
+    assert len(rows.done) == 50
+    assert rows.published == 0
+
+
+async def test_who_is_told_to_stop_leaves_the_rest_to_an_event() -> None:
+    rows, space = Rows(random.Random(1)), Space("a", "a")
+    in_turns = Deliveries(rows, TurnsPolicy(), 1, 1).functions["p0"]
+    rows.add("a", 3)
+    rows.events.clear()
+    in_turns.stop()
+    await in_turns(space, "a0")
+    assert (rows.done, list(rows.events)) == ([("a", "a0")], [("a", "a1")])
 
 
 async def test_tenants_that_fill_a_process_take_turns() -> None:
