@@ -13,7 +13,7 @@ from pathlib import Path
 from pulumi import automation
 
 from iac.program import told
-from local.cluster.toolchain import binary, pack_python, provider_release
+from local.cluster.toolchain import binary, provider_release
 
 _INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "GOMODCACHE")
 _PASSPHRASE = "a passphrase of tests"  # noqa: S105 - nothing that it closes is real
@@ -43,24 +43,11 @@ def environment(folder: Path, kubeconfig: Path) -> dict[str, str]:
     }
 
 
-def add_analyzer(folder: Path) -> None:
-    """Let Pulumi run policy packs in Python, which its own distribution does by a script like this one.
-
-    Args:
-        folder: that `environment` has laid out.
-    """
-    script = folder / "bin" / "pulumi-analyzer-policy-python"
-    script.write_text(f'#!/bin/sh\nexec {pack_python()} -u -m pulumi.policy "$1" "$2"\n')
-    script.chmod(0o755)
-
-
 def main(arguments: Sequence[str]) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m local.cluster.stack", description=__doc__)
     parser.add_argument("verb", choices=["up", "preview", "destroy"])
     parser.add_argument("name", help="of the stack")
-    parser.add_argument("--pack", action="append", help="a policy pack to judge a preview by")
-    parser.add_argument("--pack-settings", action="append", help="its settings")
     chosen = parser.parse_args(arguments)
     options = automation.LocalWorkspaceOptions(work_dir=str(Path.cwd()))
     stack = automation.select_stack(chosen.name, project_name="dcoder", program=told, opts=options)
@@ -74,8 +61,7 @@ def main(arguments: Sequence[str]) -> None:
     if chosen.verb == "up":
         stack.up(on_event=note, on_output=_log, color="never")
     elif chosen.verb == "preview":
-        packs = {"policy_packs": chosen.pack, "policy_pack_configs": chosen.pack_settings}
-        stack.preview(on_event=note, on_output=_log, color="never", **packs)
+        stack.preview(on_event=note, on_output=_log, color="never")
     else:
         stack.destroy(on_event=note, on_output=_log, color="never")
     sys.stdout.write(json.dumps(changed) + "\n")

@@ -37,14 +37,10 @@ class Checkout:
 
     def changed(self, verb: str) -> dict[str, str]:
         """Run the stack's program by Pulumi; what it did, or would do, to each resource that is not as it was."""
-        done = self.stack(verb, STACK)
+        done = self.run(sys.executable, "-m", "local.cluster.stack", verb, STACK)
         assert done.returncode == 0, done.stderr[-8000:]
         urns: dict[str, str] = json.loads(done.stdout)
         return {_short(urn): change for urn, change in urns.items()}
-
-    def stack(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """The stack's program, run by Pulumi."""
-        return self.run(sys.executable, "-m", "local.cluster.stack", *arguments)
 
     def dcoder(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """The command `dcoder` of this checkout."""

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pulumi_policy import (
     EnforcementLevel,
@@ -34,7 +35,7 @@ _SETTINGS = PolicyConfigSchema(
 
 def judge(args: ResourceValidationArgs, report: Callable[[str], None], *, rule: Rule, ours: bool) -> None:
     """Hold one object to one rule."""
-    item = dict(args.props)
+    item = _plain(args.props)
     if not args.resource_type.startswith("kubernetes:") or "kind" not in item or "metadata" not in item:
         return
     labels = item["metadata"].get("labels") or {}
@@ -44,6 +45,15 @@ def judge(args: ResourceValidationArgs, report: Callable[[str], None], *, rule: 
     demands = Demands(config.get("environment", "prod"), config.get("byTag", False))
     for fault in rule.judge(item, demands):
         report(f"{item['kind']} {args.name}: {fault}")
+
+
+def _plain(value: Any) -> Any:
+    """The data itself: Pulumi wraps every part of it, to notice when a rule looks at what is not known yet."""
+    if hasattr(value, "items"):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        return value
+    return [_plain(part) for part in value]
 
 
 def policies(rule: Rule) -> list[ResourceValidationPolicy]:
