@@ -259,6 +259,6 @@ def _variables(name: str, template: str) -> list[str]:
     given = PLATFORM_PROMPTS.get(name, needed)
     if needed != given:
         details = {"missing": sorted(given - needed), "unknown": sorted(needed - given)}
-        words = ", ".join(f"{{{{{each}}}}}" for each in sorted(given)) or "no variables"
-        raise PromptRefused(f"a version of {name} must have {words}, and nothing else", details=details)
+        words = ", ".join(f"{{{{{each}}}}}" for each in sorted(given)) or "none"
+        raise PromptRefused(f"the variables of {name} are fixed: {words}", details=details)
     return sorted(needed)
