@@ -1,7 +1,7 @@
 """Templates put values in places and do nothing else."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from functions.kit.prompt_templates import TemplateError, render, variables
@@ -34,13 +34,14 @@ def test_any_text_with_its_braces_marked_comes_out_as_it_was(text: str) -> None:
 
 
 @given(st.text(alphabet="{}\\a ", max_size=40))
+@example("{{aa}}{\\{{{")
 def test_no_text_breaks_it(text: str) -> None:
     refused: TemplateError | None = None
     try:
-        rendered = render(text, {"a": "{{a}}"})
+        needed = variables(text)
     except TemplateError as error:
-        refused, rendered = error, ""
+        refused, needed = error, frozenset()
     if refused is None:
-        assert rendered.count("{{") == text.count("{{")
+        assert len(render(text, dict.fromkeys(needed, ""))) <= len(text)
     else:
         assert text[refused.position :].startswith("{{")
