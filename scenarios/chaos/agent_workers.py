@@ -144,7 +144,8 @@ def mother(effects: str, deaths: int, seed: int) -> None:
         os.kill(child, signal.SIGTERM)
     for child in children:
         os.waitpid(child, 0)
-    print(json.dumps({"deaths": told}), flush=True)
+    # On a line of its own, also where a child died in the middle of one.
+    print(f"\n{json.dumps({'deaths': told})}", flush=True)
 
 
 def _born(effects: str, plan: Plan) -> int:
