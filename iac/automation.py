@@ -49,7 +49,7 @@ class PulumiStack:
     def serving(self) -> dict[str, str]:
         """Revision of each function that was deployed as the one to serve."""
         state = _asked(self._stack.export_stack).deployment
-        deployed = dict(_serving(state.get("resources") or ()))
+        deployed = dict(stays_with(state.get("resources") or ()))
         # A function that is no more has nothing to be rolled out.
         return {function.name: deployed[function.name] for function in load_catalogue() if function.name in deployed}
 
@@ -111,7 +111,7 @@ def summary(changes: Mapping[Any, int]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(changed.items())) or "no change"
 
 
-def _serving(resources: Any) -> Iterator[tuple[str, str]]:
+def stays_with(resources: Any) -> Iterator[tuple[str, str]]:
     """Of each Knative Service in a state, the revision that traffic stays with."""
     for resource in resources:
         if _KNATIVE_SERVICE.match(resource["type"]):
@@ -140,11 +140,12 @@ def _asked(act: Callable[[], Any]) -> Any:
     except FileNotFoundError as error:
         raise StackError("the program `pulumi` is not installed: pulumi.com/docs/install") from error
     except (automation.CommandError, automation.InvalidVersionError) as error:
-        raise StackError(_refusal(str(error))) from error
+        raise StackError(refusal(str(error))) from error
 
 
-def _refusal(text: str) -> str:
+def refusal(text: str) -> str:
     """The lines of a failed command that say why."""
     _, _, diagnosed = text.partition("Diagnostics:")
-    lines = [line.strip() for line in _AFTERWARDS.split(diagnosed or text)[0].splitlines() if not _NOISE.match(line)]
+    said = (line.strip() for line in _AFTERWARDS.split(diagnosed or text)[0].splitlines() if not _NOISE.match(line))
+    lines = [line.removeprefix("stderr: ") for line in said]
     return "\n".join(dict.fromkeys(lines[:40] if diagnosed else lines[-20:]))
