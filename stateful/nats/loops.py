@@ -4,7 +4,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from typing import Any
 
 _logger = logging.getLogger("dcoder.events.loops")
 _STEADY_SECONDS = 30.0
@@ -35,14 +36,33 @@ async def keep_running(name: str, work: Callable[[], Awaitable[None]], *, longes
         await asyncio.sleep(min(longest_pause, 0.1 * 2 ** min(failures, 16)) * random.uniform(0.5, 1.0))  # noqa: S311
 
 
+async def side_by_side(*work: Coroutine[Any, Any, None]) -> None:
+    """Run work that never ends until cancelled.
+
+    Not a `TaskGroup`, which tells its tasks once: one that loses it (see `cancel`) would run on, and whoever waits for
+    the group would wait for ever.
+    """
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.wait(tasks)
+    finally:
+        await cancel(tasks)
+
+
 async def cancel(tasks: Collection[asyncio.Task[None]]) -> None:
-    """End tasks and wait until they have ended.
+    """End tasks and wait until they have ended, also when told to end meanwhile.
 
     `asyncio.wait_for` before Python 3.12 loses a cancellation that comes together with the result it waits for, so a
     task may have to be told more than once.
     """
-    waiting = set(tasks)
+    waiting, told = set(tasks), False
     while waiting:
         for task in waiting:
             task.cancel()
-        _, waiting = await asyncio.wait(waiting, timeout=_ASK_AGAIN_SECONDS)
+        try:
+            _, waiting = await asyncio.wait(waiting, timeout=_ASK_AGAIN_SECONDS)
+        except asyncio.CancelledError:
+            told = True
+            waiting = {task for task in waiting if not task.done()}
+    if told:
+        raise asyncio.CancelledError

@@ -13,7 +13,7 @@ from functions.kit.clock import rfc3339, utc_now
 from functions.kit.database import PLATFORM, Databases
 from functions.kit.quotas import PENDING
 from stateful.nats.connection import BusAway, Publisher
-from stateful.nats.loops import keep_running
+from stateful.nats.loops import keep_running, side_by_side
 from stateful.nats.relay.metrics import BACKLOG, BACKLOG_SECONDS
 from stateful.nats.relay.settings import RelaySettings
 from stateful.nats.relay.tenants import TenantOutboxes
@@ -71,12 +71,13 @@ class Backlogs:
             "platform-outbox": self._outbox,
             "tenant-outboxes": self._tenant_outboxes,
         }
-        async with asyncio.TaskGroup() as group:
-            for name, look in looks.items():
-                # It outlives looks that fail: what was told is not to be told again.
-                watch = LagWatch(name, self._settings.backlog_alert_seconds, condition="backlog")
-                # Each by itself: what one looks into may be away.
-                group.create_task(keep_running(f"the watch on {name}", partial(self._watch, name, look, watch)))
+        watches = []
+        for name, look in looks.items():
+            # It outlives looks that fail: what was told is not to be told again.
+            watch = LagWatch(name, self._settings.backlog_alert_seconds, condition="backlog")
+            # Each by itself: what one looks into may be away.
+            watches.append(keep_running(f"the watch on {name}", partial(self._watch, name, look, watch)))
+        await side_by_side(*watches)
 
     async def _watch(self, name: str, look: Callable[[], Awaitable[Backlog]], watch: LagWatch) -> None:
         while True:

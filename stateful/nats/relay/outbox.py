@@ -12,7 +12,7 @@ import asyncpg
 
 from functions.kit.database import OUTBOX_CHANNEL, Connection
 from stateful.nats.connection import BusAway, Publisher
-from stateful.nats.loops import keep_running
+from stateful.nats.loops import keep_running, side_by_side
 from stateful.nats.relay.metrics import OUTBOX_PUBLISHED, OUTBOX_REFUSED, ROWS_DELETED
 from stateful.nats.relay.settings import RelaySettings
 
@@ -130,9 +130,9 @@ class PlatformOutbox:
 
     async def run(self) -> None:
         """Publish until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(keep_running("the platform's outbox", self._relay))
-            group.create_task(keep_running("deleting old rows", self._delete))
+        await side_by_side(
+            keep_running("the platform's outbox", self._relay), keep_running("deleting old rows", self._delete)
+        )
 
     async def _relay(self) -> None:
         await self._connected(self._listen_and_publish)

@@ -45,6 +45,7 @@ ELSEWHERE = {
     "/v1/documents": "knowledge",
     "/v1/indexes": "knowledge",
     "/v1/ingestion-jobs": "knowledge",
+    "/v1/prompts": "llmops",
     "/v1/search": "knowledge_search",
     "/v1/answers": "knowledge_search",
     "/knowledge/v1": "knowledge_search",
