@@ -117,7 +117,9 @@ class HttpClient:
             raise
         except OSError as error:
             raise Unanswered(f"no connection to {origin.host}:{origin.port}: {error}") from error
-        self._open[connection] = origin
+        if connection.is_open:
+            # One that was lost at once has said so already, and would stay here for ever.
+            self._open[connection] = origin
         return connection
 
     def _made(self) -> HttpConnection:
