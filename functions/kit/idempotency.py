@@ -29,7 +29,8 @@ _LONGEST = 255
 # Answers that a retry may turn into something better: nothing is stored for them.
 _NOT_KEPT = frozenset({400, 401, 403, 408, 409, 413, 422, 429})
 
-# A claim whose process died is free again when its lock runs out; one of yesterday is forgotten.
+# A claim whose process died is free again when its lock runs out; one of yesterday counts for none, and
+# `platform-housekeeping` deletes it.
 _CLAIM = """
     INSERT INTO idempotency_keys AS k (scope, key, fingerprint, state, created_at, locked_until)
     VALUES ($1, $2, $3, 'running', now(), now() + interval '2 minutes')
@@ -44,13 +45,6 @@ _READ = "SELECT fingerprint, state, status, body, content_type FROM idempotency_
 _COMPLETE = """
     UPDATE idempotency_keys SET state = 'done', status = $3, body = $4, content_type = $5
     WHERE scope = $1 AND key = $2
-"""
-# Each claim takes a few expired ones with it, so the table stays as large as a day's use without a job of its own.
-_FORGET = """
-    DELETE FROM idempotency_keys WHERE (scope, key) IN (
-        SELECT scope, key FROM idempotency_keys WHERE created_at < now() - interval '24 hours'
-        ORDER BY created_at LIMIT 5 FOR UPDATE SKIP LOCKED
-    )
 """
 _GIVE_UP = "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND state = 'running'"
 
@@ -112,7 +106,6 @@ class Idempotency:
         fingerprint = hashlib.sha256(request.url.query.encode() + b"\0" + await request.body()).digest()
         async with self._databases.acquire() as session:
             if await session.fetchval(_CLAIM, claim.scope, claim.key, fingerprint):
-                await session.execute(_FORGET)
                 return claim
             row = await session.fetchrow(_READ, claim.scope, claim.key)
         if row is None:

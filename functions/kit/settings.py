@@ -41,6 +41,26 @@ class Settings(BaseSettings):
     database_pools: int = Field(32, ge=1, description="Databases a process keeps connections to, least used dropped.")
     database_timeout_seconds: float = Field(10.0, gt=0, description="Longest statement and longest wait for one.")
 
+    outbox_published_days: int = Field(7, ge=1, description="Days that published events are kept in the outboxes.")
+    handled_events_days: int = Field(
+        45, ge=1, description="Days that handled events are remembered; longer than an event can be delivered again."
+    )
+    outbox_stuck_seconds: int = Field(
+        300,
+        ge=1,
+        description="Age of an event in an outbox from which on the relay is told of it again, and operators get an "
+        "alert when that does not help.",
+    )
+    backups: str = Field(
+        "",
+        description="Where base backups of Postgres are, comma separated: folders, or `bucket/prefix` of a server's "
+        "that Barman made; empty where none are made.",
+    )
+    backup_hours: float = Field(36.0, gt=0, description="Age of the newest base backup from which on it is too old.")
+    archive_seconds: int = Field(
+        900, ge=1, description="Longest that files of Postgres' log may wait for being archived."
+    )
+
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis address.")
     redis_timeout_seconds: float = Field(2.0, gt=0, description="Longest Redis command and connect.")
     nats_url: SecretStr = Field(SecretStr("nats://127.0.0.1:4222"), description="NATS addresses, comma separated.")

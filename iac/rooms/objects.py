@@ -57,6 +57,29 @@ def policy(buckets: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+def seeing_backups() -> list[dict[str, Any]]:
+    """What functions may read of backups: that they are there, and Barman's note of when and how each ended."""
+    return [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:ListBucket"],
+            "Resource": ["arn:aws:s3:::backups"],
+            "Condition": {"StringLike": {"s3:prefix": ["postgres/*/base/*"]}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetObject"],
+            "Resource": ["arn:aws:s3:::backups/postgres/*/base/*/backup.info"],
+        },
+    ]
+
+
+def _policies() -> dict[str, dict[str, Any]]:
+    policies = {name: policy(buckets) for name, (_, _, buckets) in USERS.items()}
+    policies["functions"]["Statement"] += seeing_backups()
+    return policies
+
+
 def _root() -> Manifest:
     texts = {
         "MINIO_ROOT_USER": "dcoder-admin",
@@ -115,7 +138,7 @@ def _users_secret() -> Manifest:
 
 def _users(platform: Platform) -> Iterator[Manifest]:
     """A Job that makes users and their policies with MinIO's own client, sound to repeat."""
-    files = {f"{name}.json": json.dumps(policy(buckets), indent=1) for name, (_, _, buckets) in USERS.items()}
+    files = {f"{name}.json": json.dumps(written, indent=1) for name, written in _policies().items()}
     lines = [
         "set -eu",
         'until mc alias set store http://minio:9000 "$MINIO_ROOT_USER" "$MINIO_ROOT_PASSWORD"; do sleep 2; done',

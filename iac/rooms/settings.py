@@ -85,6 +85,7 @@ def settings(platform: Platform) -> dict[str, str]:
         "DCODER_S3_ENDPOINT": external.endpoint if external else OBJECTS_URL,
         "DCODER_S3_REGION": external.region if external else "us-east-1",
         "DCODER_S3_BUCKET_PREFIX": external.bucket_prefix if external else "",
+        "DCODER_BACKUPS": ",".join(f"backups/postgres/{server}/{server}" for server in ("platform", "kong")),
         "DCODER_OTLP_ENDPOINT": OTLP_URL,
         "DCODER_KEK_FILE": f"{KEYS_FOLDER}/kek.json",
         "DCODER_SERVICE_KEYS_FILE": f"{KEYS_FOLDER}/service-keys.json",

@@ -32,6 +32,7 @@ _SECRETS = (
     "audit_keys",
 )
 _PRIVILEGED = "dcoder_database_admin_url"
+BACKUP_CHECK = "platform-backup-check"
 _AFTER = {"migrate": DONE, "redis": HEALTHY, "nats": HEALTHY, "buckets": DONE}
 
 
@@ -135,14 +136,16 @@ def _hosting(name: str, hosted: tuple[Function, ...]) -> Service:
     networks += ["kong-admin"] if context == "platform" and not is_http else []
     published = PUBLISHED.get(context) if is_http else None
     first = name == context
+    # The function that looks after backups reads their names, and no more.
+    looks = any(function.name == BACKUP_CHECK for function in hosted)
     return Service(
         name=name,
         image=own(context),
         build=_build(context) if first else {},
         command=("local.embedded.host", "--container", name),
-        environment={**settings(), "PORT": str(PORT)},
+        environment={**settings(), **({"DCODER_BACKUPS": "/archive/base"} if looks else {}), "PORT": str(PORT)},
         secrets=secrets,
-        volumes=(f"spool-{name}:/var/lib/dcoder/spool",),
+        volumes=(f"spool-{name}:/var/lib/dcoder/spool", *(("postgres-archive:/archive:ro",) if looks else ())),
         networks=tuple(networks),
         aliases={"app": tuple(function.name for function in hosted if function.name != name)},
         after={**_AFTER, "pgbouncer": HEALTHY},

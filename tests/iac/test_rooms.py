@@ -17,7 +17,7 @@ from iac.configuration.stateful import RedisInstance
 from iac.manifests import Manifest, SecretText, namespace_of, plain, pod_specs
 from iac.rooms import kong, observability, postgres
 from iac.rooms.alerting import ALERTS, DASHBOARDS, dashboard_files, expressions
-from iac.rooms.objects import USERS, policy
+from iac.rooms.objects import USERS, policy, seeing_backups
 from iac.rooms.redis import settings_of
 from iac.secret_values import SecretValues
 from iac.stack import EDGE, PUBLIC_NAMES, Platform, third_party_images
@@ -80,6 +80,25 @@ def test_users_of_the_object_store_reach_their_buckets_alone() -> None:
         for other in {bucket for _, _, own in USERS.values() for bucket in own} - set(buckets):
             assert f"arn:aws:s3:::{other}" not in written, name
         assert '"s3:*"' not in written
+
+
+def test_functions_see_when_backups_ended_and_nothing_of_what_is_in_them() -> None:
+    listing, reading = seeing_backups()
+    assert listing["Action"] == ["s3:ListBucket"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["postgres/*/base/*"]}}
+    assert (reading["Action"], reading["Resource"]) == (
+        ["s3:GetObject"],
+        ["arn:aws:s3:::backups/postgres/*/base/*/backup.info"],
+    )
+
+
+def test_backups_are_looked_for_where_barman_leaves_them(manifests: list[Manifest]) -> None:
+    check = find(manifests, "Service", "platform-backup-check")["spec"]["template"]["spec"]["containers"][0]
+    (places,) = (entry["value"] for entry in check["env"] if entry["name"] == "DCODER_BACKUPS")
+    stores = [item["spec"]["configuration"]["destinationPath"] for item in manifests if item["kind"] == "ObjectStore"]
+    # Barman adds the server's name, which is the cluster's.
+    assert {f"s3://{place.rpartition('/')[0]}" for place in places.split(",")} == set(stores)
+    assert {"name": "grant-objects"} in [source["secretRef"] for source in check["envFrom"]]
 
 
 def test_the_store_encrypts_with_a_key_of_256_bits(manifests: list[Manifest]) -> None:

@@ -21,7 +21,7 @@ class FinelyKept(Protocol):
 
 
 class Upkeep:
-    """Every minute: looks again at providers with an alert, and forgets what is no longer needed."""
+    """Every five minutes: looks again at providers with an alert, and forgets what is no longer needed."""
 
     def __init__(self, providers: WatchProviders, kpis: FinelyKept) -> None:
         self._providers = providers

@@ -1,1 +1,1 @@
-"""Every minute: providers with an alert are looked at again, and what is no longer needed is forgotten."""
+"""Every five minutes: providers with an alert are looked at again, and what is no longer needed is forgotten."""

@@ -1,4 +1,4 @@
-"""Every minute: providers with an alert are looked at again, and what is no longer needed is forgotten."""
+"""Every five minutes: providers with an alert are looked at again, and what is no longer needed is forgotten."""
 
 from functions.kit.eventing import event_function
 from functions.kit.events import Event

@@ -4,7 +4,6 @@ from prometheus_client import Counter, Gauge, Histogram
 
 OUTBOX_PUBLISHED = Counter("dcoder_relay_outbox_published_total", "Outbox rows published.")
 OUTBOX_REFUSED = Counter("dcoder_relay_outbox_refused_total", "Attempts to publish an outbox row that NATS refused.")
-ROWS_DELETED = Counter("dcoder_relay_rows_deleted_total", "Outbox and handled-event rows deleted for their age.")
 USAGE_RECORDS = Counter("dcoder_relay_usage_records_total", "Usage records published.")
 USAGE_POISON = Counter("dcoder_relay_usage_poison_total", "Usage records that could not be read, set aside.")
 THRESHOLDS = Counter("dcoder_relay_thresholds_total", "Crossed thresholds of quotas published.")

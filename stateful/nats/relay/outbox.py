@@ -2,25 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import asyncpg
 
 from functions.kit.database import OUTBOX_CHANNEL, Connection
 from stateful.nats.connection import BusAway, Publisher
-from stateful.nats.loops import keep_running, side_by_side
-from stateful.nats.relay.metrics import OUTBOX_PUBLISHED, OUTBOX_REFUSED, ROWS_DELETED
+from stateful.nats.loops import keep_running
+from stateful.nats.relay.metrics import OUTBOX_PUBLISHED, OUTBOX_REFUSED
 from stateful.nats.relay.settings import RelaySettings
 
 if TYPE_CHECKING:
     Session = asyncpg.Connection[asyncpg.Record] | Connection
 
 _SECONDS = 10.0
-_DELETE_BATCH = 500
 _PENDING = """
     SELECT id::text, subject, payload::text AS body, created_at
     FROM outbox
@@ -29,18 +28,6 @@ _PENDING = """
     FOR UPDATE SKIP LOCKED
 """
 _MARK = "UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY($1::uuid[])"
-_DELETE_PUBLISHED = """
-    DELETE FROM outbox WHERE id IN (
-        SELECT id FROM outbox WHERE published_at < now() - $1::interval LIMIT $2 FOR UPDATE SKIP LOCKED
-    )
-"""
-_DELETE_HANDLED = """
-    DELETE FROM handled_events WHERE (source, id, function) IN (
-        SELECT source, id, function FROM handled_events WHERE handled_at < now() - $1::interval
-        LIMIT $2 FOR UPDATE SKIP LOCKED
-    )
-"""
-
 _logger = logging.getLogger("dcoder.events.relay")
 
 
@@ -75,19 +62,6 @@ class Outbox:
             page = await self._publish_page(session, page.last)
             refused += page.refused
         return not refused
-
-    async def delete_old(self, session: "Session") -> None:
-        """Delete what was published or handled long ago, a few rows at a time."""
-        ages = {
-            _DELETE_PUBLISHED: timedelta(days=self._settings.published_days),
-            _DELETE_HANDLED: timedelta(days=self._settings.handled_days),
-        }
-        for statement, age in ages.items():
-            deleted = _DELETE_BATCH
-            while deleted == _DELETE_BATCH:
-                tag = await session.execute(statement, age, _DELETE_BATCH, timeout=_SECONDS)
-                deleted = int(tag.split()[-1])
-                ROWS_DELETED.inc(deleted)
 
     async def _publish_page(self, session: "Session", after: tuple[datetime, str] | None) -> _Page:
         async with session.transaction():
@@ -130,12 +104,19 @@ class PlatformOutbox:
 
     async def run(self) -> None:
         """Publish until cancelled."""
-        await side_by_side(
-            keep_running("the platform's outbox", self._relay), keep_running("deleting old rows", self._delete)
-        )
+        await keep_running("the platform's outbox", self._relay)
 
     async def _relay(self) -> None:
-        await self._connected(self._listen_and_publish)
+        connection = await asyncpg.connect(
+            self._url,
+            timeout=5,
+            command_timeout=_SECONDS,
+            server_settings={"application_name": "dcoder-relay"},
+        )
+        try:
+            await self._listen_and_publish(connection)
+        finally:
+            await _close(connection)
 
     async def _listen_and_publish(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         own = str(await connection.fetchval("SELECT current_database()", timeout=_SECONDS))
@@ -154,22 +135,6 @@ class PlatformOutbox:
             pause = self._settings.poll_seconds if complete else min(30.0, pause * 2)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
-
-    async def _delete(self) -> None:
-        await self._connected(self._outbox.delete_old)
-        await asyncio.sleep(self._settings.full_sweep_seconds)
-
-    async def _connected(self, work: "Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable[None]]") -> None:
-        connection = await asyncpg.connect(
-            self._url,
-            timeout=5,
-            command_timeout=_SECONDS,
-            server_settings={"application_name": "dcoder-relay"},
-        )
-        try:
-            await work(connection)
-        finally:
-            await _close(connection)
 
 
 async def _close(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -12,10 +12,6 @@ class RelaySettings(BaseSettings):
     poll_seconds: float = Field(1.0, gt=0, description="Looks at the platform's outbox, besides notifications.")
     tenant_poll_seconds: float = Field(5.0, gt=0, description="Looks for tenants' databases that were written to.")
     full_sweep_seconds: float = Field(900.0, gt=0, description="Looks into every outbox, written to or not.")
-    published_days: int = Field(7, ge=1, description="Days that published outbox rows are kept.")
-    handled_days: int = Field(
-        45, ge=1, description="Days that handled events are remembered; longer than an event can be delivered again."
-    )
     batch: int = Field(200, ge=1, le=1000, description="Outbox rows published in one transaction.")
 
     usage_batch: int = Field(500, ge=1, le=1000, description="Most usage records read, and put into an event, at once.")

@@ -46,7 +46,6 @@ class TenantOutboxes:
         self._waiting: dict[str, float] = {}
         self._seen: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
-        self._cleaned: set[str] = set()
         self._wake = asyncio.Event()
 
     def hint(self, database: str) -> None:
@@ -65,7 +64,6 @@ class TenantOutboxes:
 
     async def _relay(self) -> None:
         self._seen.clear()
-        self._cleaned.clear()
         forget_at = time.monotonic() + self._settings.full_sweep_seconds
         counted_at, counts = 0.0, dict[str, int]()
         while time.monotonic() < forget_at:
@@ -107,9 +105,6 @@ class TenantOutboxes:
         try:
             async with tenants.acquire(database) as connection:
                 complete = await self._outbox.publish_pending(connection)
-                if database not in self._cleaned:
-                    await self._outbox.delete_old(connection)
-                    self._cleaned.add(database)
         except BusAway:
             complete, pause = False, 1.0
         except Exception as error:  # noqa: BLE001 - one tenant's trouble is not the others'

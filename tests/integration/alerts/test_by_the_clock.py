@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, WorkflowExecutionStatus
 
 from functions.platform.core.edge import coarse_limit
 from tests.integration.alerts.conftest import Bus, calls
@@ -41,6 +41,45 @@ async def test_the_nightly_reconciliation_repairs_and_tells(
         return [drift for drift in drifts if drift["tenantId"] == tenant.id]
 
     assert {drift["state"] for drift in await eventually(told, seconds=60)} == {"repaired"}
+
+
+@pytest.mark.parametrize("function", ["platform-outbox-sweep", "platform-backup-check"])
+async def test_where_all_is_well_a_look_raises_nothing(platform: Platform, operator: Api, function: str) -> None:
+    temporal = await Client.connect(platform.status["components"]["temporal"]["address"], namespace="dcoder")
+    schedule = temporal.get_schedule_handle(function)
+    before = len((await schedule.describe()).info.recent_actions)
+    await schedule.trigger()
+
+    async def ran() -> bool:
+        actions = (await schedule.describe()).info.recent_actions[before:]
+        if not actions:
+            return False
+        action = actions[-1].action
+        assert isinstance(action, ScheduleActionExecutionStartWorkflow)
+        run = temporal.get_workflow_handle(action.workflow_id, run_id=action.first_execution_run_id)
+        return (await run.describe()).status is WorkflowExecutionStatus.COMPLETED
+
+    await eventually(ran, seconds=90)
+    reply = await operator.call("GET", "/v1/alerts?kind=system&status=open&limit=200")
+    keys = {alert["details"].get("condition") for alert in reply.body["items"]}
+    assert not keys & {"backup", "archive"}
+
+
+async def test_the_night_s_housekeeping_reaches_a_tenant_s_database(platform: Platform, tenant: Tenant) -> None:
+    url = platform.status["credentials"]["postgresAdminUrl"].rpartition("/")[0]
+    connection = await asyncpg.connect(f"{url}/{tenant.database}")
+    await connection.execute(
+        "INSERT INTO outbox (id, subject, payload, published_at) VALUES ($1, 'x', '{}', now() - interval '8 days')",
+        tenant.id,
+    )
+    temporal = await Client.connect(platform.status["components"]["temporal"]["address"], namespace="dcoder")
+    await temporal.get_schedule_handle("platform-housekeeping").trigger()
+
+    async def gone() -> bool:
+        return not await connection.fetchval("SELECT count(*) FROM outbox WHERE id = $1", tenant.id)
+
+    await eventually(gone, seconds=60)
+    await connection.close()
 
 
 async def test_a_limit_on_requests_a_minute_reaches_the_edge(

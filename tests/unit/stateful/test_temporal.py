@@ -30,8 +30,8 @@ def test_every_scheduled_function_has_a_schedule() -> None:
         assert schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
     (nightly,) = made["platform-reconciliation"].spec.calendars
     assert (nightly.hour[0].start, nightly.minute[0].start) == (2, 17)
-    (minutely,) = made["platform-upkeep"].spec.intervals
-    assert minutely.every == timedelta(minutes=1)
+    (often,) = made["platform-upkeep"].spec.intervals
+    assert often.every == timedelta(minutes=5)
 
 
 def test_jitter_and_patience_follow_the_interval_within_bounds() -> None:

@@ -127,26 +127,6 @@ async def test_a_lost_connection_to_postgres_is_made_again(
     await eventually(database.published)
 
 
-async def test_what_was_published_or_handled_long_ago_is_deleted(
-    database: PlatformDatabase, bus: Bus, running: Running
-) -> None:
-    old, recent, waiting = event_of(), event_of(), event_of()
-    await database.emit(old, recent, waiting)
-    for event, days in ((old, 8), (recent, 6)):
-        age = "UPDATE outbox SET published_at = now() - make_interval(days => $2) WHERE id = $1"
-        await database.connection.execute(age, event.id, days)
-    for event, days in ((old, 46), (recent, 44)):
-        row = "INSERT INTO handled_events VALUES ('/dcoder/test', $1, 'f', now() - make_interval(days => $2))"
-        await database.connection.execute(row, event.id, days)
-    relay(running, database, bus)
-
-    async def the_old_ones_are_gone() -> bool:
-        rows = await database.connection.fetch("SELECT id::text FROM outbox UNION ALL SELECT id FROM handled_events")
-        return sorted(row["id"] for row in rows) == sorted([recent.id, recent.id, waiting.id])
-
-    await eventually(the_old_ones_are_gone)
-
-
 async def test_tenants_outboxes_are_published_unasked(
     database: PlatformDatabase, bus: Bus, js: JetStreamContext, running: Running
 ) -> None:

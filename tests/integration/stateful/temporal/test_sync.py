@@ -65,7 +65,7 @@ async def test_it_corrects_its_own_and_leaves_what_operators_did(address: Tempor
     done = await synchronise(address)
     assert done == [f"schedule {UPKEEP}: corrected", "schedule platform-gone: removed"]
     now = (await client.get_schedule_handle(UPKEEP).describe()).schedule
-    assert now.spec.intervals[0].every == timedelta(minutes=1)
+    assert now.spec.intervals[0].every == timedelta(minutes=5)
     assert now.state.paused
     assert await client.get_schedule_handle("others").describe()
     with pytest.raises(RPCError):

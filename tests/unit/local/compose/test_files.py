@@ -223,3 +223,11 @@ def test_functions_may_use_every_bucket_that_is_theirs() -> None:
     (granted,) = re.findall(r"dcoder_s3_secret_key (.*)", script)
     others = {"backups", "mlflow-artifacts"}
     assert set(granted.split()) == {bucket.name for bucket in load_buckets()} - others
+
+
+def test_the_one_that_looks_after_backups_may_read_their_names(document: dict[str, Any]) -> None:
+    services = document["services"]
+    lookers = [name for name, service in services.items() if "DCODER_BACKUPS" in service.get("environment", {})]
+    assert lookers == ["platform-events"]
+    assert services["platform-events"]["environment"]["DCODER_BACKUPS"] == "/archive/base"
+    assert "postgres-archive:/archive:ro" in services["platform-events"]["volumes"]

@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from functions.kit.catalogue import load_catalogue
+from functions.kit.settings import Settings
 from functions.kit.subjects import ScheduleDue, all_subjects
-from stateful.nats.relay.settings import RelaySettings
 from stateful.nats.streams import CALLS, DEAD_LETTER_PREFIX, DEAD_LETTERS, EVENTS, Declaration, load_declarations
 
 STREAMS = {declaration.name: declaration for declaration in load_declarations()}
@@ -41,7 +41,7 @@ def test_a_laptop_is_asked_for_less(environment: str) -> None:
 
 def test_handled_events_are_remembered_for_as_long_as_they_can_come_again() -> None:
     longest = max(STREAMS[EVENTS].max_age, STREAMS[CALLS].max_age) + STREAMS[DEAD_LETTERS].max_age
-    assert RelaySettings().handled_days * 86_400 > longest
+    assert Settings().handled_events_days * 86_400 > longest
 
 
 @pytest.mark.parametrize(

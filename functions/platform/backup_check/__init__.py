@@ -1,0 +1,1 @@
+"""Looks whether what was lost could be restored."""

@@ -1,0 +1,1 @@
+"""Deletes old rows in every database."""

@@ -1,0 +1,1 @@
+"""Looks for events that stay in an outbox."""
