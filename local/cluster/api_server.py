@@ -83,15 +83,20 @@ class Objects:
         self._cluster = cluster
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
 
-    def apply(self, item: Mapping[str, Any]) -> str:
-        """Apply a manifest on the server's side; the version that the object has then, the same when nothing changed.
+    def apply(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Apply a manifest on the server's side; what the server keeps then, without what controllers say of it.
 
         Raises:
             ClusterError: it is refused.
         """
         target = f"{self.path(item)}?fieldManager=dcoder&force=true"
         body = json.dumps(item).encode()
-        return str(json.loads(self._cluster.call("PATCH", target, body, kind=_APPLY))["metadata"]["resourceVersion"])
+        kept: dict[str, Any] = json.loads(self._cluster.call("PATCH", target, body, kind=_APPLY))
+        kept.pop("status", None)
+        # Both count a controller's word on the status, too, which it says when it likes.
+        for name in ("resourceVersion", "managedFields"):
+            del kept["metadata"][name]
+        return kept
 
     def delete(self, item: Mapping[str, Any]) -> None:
         """Delete what a manifest describes, and what belongs to it; fine where it is gone.
