@@ -8,12 +8,12 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from pulumi import automation
 
 from iac.program import told
-from local.cluster.toolchain import binary, provider_release
+from local.cluster.toolchain import LANGUAGE_SCRIPT, binary, provider_release
 
 _INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "GOMODCACHE")
 _PASSPHRASE = "a passphrase of tests"  # noqa: S105 - nothing that it closes is real
@@ -26,13 +26,20 @@ def environment(folder: Path, kubeconfig: Path) -> dict[str, str]:
         FileNotFoundError: a program is not built yet.
     """
     plugin = folder / "home" / "plugins" / f"resource-kubernetes-v{provider_release()}"
-    for place, name in ((folder / "bin", "pulumi"), (plugin, "pulumi-resource-kubernetes")):
+    language = binary("pulumi-language-python")
+    for place, program in (
+        (folder / "bin", binary("pulumi")),
+        (folder / "bin", language),
+        (folder / "bin", language.with_name(PurePath(LANGUAGE_SCRIPT).name)),
+        (plugin, binary("pulumi-resource-kubernetes")),
+    ):
         place.mkdir(parents=True, exist_ok=True)
-        (place / name).symlink_to(binary(name).resolve(strict=True))
+        (place / program.name).symlink_to(program.resolve(strict=True))
     (folder / "state").mkdir(exist_ok=True)
     return {
         **{name: os.environ[name] for name in _INHERITED if name in os.environ},
-        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+        # The Python that is found first runs the program.
+        "PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PULUMI_HOME": str(folder / "home"),
         "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
         "PULUMI_CONFIG_PASSPHRASE": _PASSPHRASE,

@@ -21,6 +21,8 @@ from local.paths import PROJECT
 
 KUBERNETES = "v1.36.3"
 PULUMI = "v3.274.1"
+# The last module that has the program which runs Python for the command line; later ones are published as none.
+LANGUAGE = "v3.57.1"
 # The newest module of the provider that Go's proxy serves; its SDK, which it takes from a folder beside it.
 PROVIDER_MODULE = "v4.0.0-20260115033456-f47bc2d6f199"
 PROVIDER_SDK = "v4.24.0"
@@ -34,9 +36,10 @@ _SECONDS = 3 * 3600.0
 # The greatest package of the provider's SDK needs several gigabytes to compile.
 _MEMORY = "6GiB"
 
+LANGUAGE_SCRIPT = "python/cmd/pulumi-language-python-exec"
 PACK_REQUIREMENTS = PROJECT / "iac" / "policies" / "pack" / "requirements.txt"
 CLUSTER = ("kube-apiserver", "kube-controller-manager")
-PULUMI_PROGRAMS = ("pulumi", "pulumi-resource-kubernetes")
+PULUMI_PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
 
 
 class ToolchainError(Exception):
@@ -55,6 +58,7 @@ class Program:
         replaces: from the first module's own go.mod to what is taken in place of what; Go ignores that file's own
             word in a module that is required.
         prepare: puts files into the module's folder, out of the first module's.
+        script: of the first module, a file that the program looks for beside itself.
     """
 
     name: str
@@ -64,6 +68,7 @@ class Program:
     variables: Mapping[str, str]
     replaces: Callable[[str], Mapping[str, str]] = lambda _: {}
     prepare: Callable[[Path, Path], None] = lambda *_: None
+    script: str = ""
 
     @property
     def linking(self) -> str:
@@ -96,6 +101,14 @@ def programs() -> Iterator[Program]:
         {_CLI_MODULE: PULUMI, _SDK_MODULE: PULUMI},
         {f"{_SDK_MODULE}/go/common/version.Version": PULUMI},
         replaces=_forks,
+    )
+    yield Program(
+        "pulumi-language-python",
+        f"{_SDK_MODULE}/python/cmd/pulumi-language-python",
+        LANGUAGE,
+        {_SDK_MODULE: LANGUAGE},
+        {f"{_SDK_MODULE}/go/common/version.Version": LANGUAGE},
+        script=LANGUAGE_SCRIPT,
     )
     yield Program(
         "pulumi-resource-kubernetes",
@@ -182,6 +195,10 @@ def _build(program: Program) -> None:
     program.target.parent.mkdir(parents=True, exist_ok=True)
     part = program.target.with_suffix(".part")
     go(module, "build", "-p", "1", "-trimpath", "-ldflags", program.linking, "-o", str(part), program.package)
+    if program.script:
+        source = Path(told["Dir"]) / program.script
+        shutil.copyfile(source, program.target.with_name(source.name))
+        program.target.with_name(source.name).chmod(0o755)
     part.replace(program.target)
 
 

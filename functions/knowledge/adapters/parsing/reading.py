@@ -27,7 +27,7 @@ _READERS = {
     Format.MARKDOWN: "office",
     Format.EML: "office",
     Format.MSG: "office",
-    Format.XLS: "office",
+    Format.XLS: "old_workbook",
     Format.XLSX: "workbook",
     Format.ODT: "open_document",
     Format.EPUB: "epub",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from functions.kit.catalogue import load_catalogue
-from local.images.assemble import bill_of_materials, main, prune, record
+from local.images.assemble import bill_of_materials, lighten, main, prune, record
 from local.images.build import BuildError, docker, image_contexts
 from local.paths import PROJECT
 
@@ -33,6 +33,15 @@ def test_of_local_only_what_hosts_functions_stays(app: Path) -> None:
     prune(app, "gateway")
     left = {path.name for path in (app / "local").rglob("*") if path.is_file()}
     assert left == {"__init__.py", "host.py", "hosted.py", "router.py"}
+
+
+def test_packages_leave_their_tests_behind(tmp_path: Path) -> None:
+    kept = ["numpy/core.py", "numpy/testing/tools.py", "tests/of_a_package_of_that_name.py", "spacy/tests.py"]
+    for name in (*kept, "numpy/tests/test_core.py", "numpy/lib/tests/data/a.npy", "numpy/lib/tests/tests/b.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    lighten(tmp_path)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
 
 
 def test_the_project_is_recorded_as_installed(app: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ _UNASKED = [""]
 
 def preload() -> None:
     """Import Unstructured's readers, which takes seconds."""
-    for kind in (Format.DOCX, Format.PPTX, Format.HTML, Format.MARKDOWN, Format.EML, Format.MSG, Format.XLS):
+    for kind in (Format.DOCX, Format.PPTX, Format.HTML, Format.MARKDOWN, Format.EML, Format.MSG):
         _partitioner(kind)
 
 
@@ -128,12 +128,6 @@ def _msg() -> Callable[[Source], list[Any]]:
     return lambda source: _mail(partition_msg(filename=str(source.path), languages=_UNASKED))
 
 
-def _xls() -> Callable[[Source], list[Any]]:
-    from unstructured.partition.xlsx import partition_xlsx
-
-    return lambda source: list(partition_xlsx(filename=str(source.path), languages=_UNASKED))
-
-
 def html_elements(html: str) -> list[Any]:
     """The elements of a page; what its declaration says of its encoding no longer holds."""
     from unstructured.partition.html import partition_html
@@ -160,5 +154,4 @@ _PARTITIONERS: dict[Format, Callable[[], Callable[[Source], list[Any]]]] = {
     Format.MARKDOWN: _markdown,
     Format.EML: _eml,
     Format.MSG: _msg,
-    Format.XLS: _xls,
 }
