@@ -81,12 +81,13 @@ def render(platform: Platform) -> tuple[Rendered, ...]:
     """Every room of the stack.
 
     Raises:
-        UnknownImage: an image has no digest.
+        UnknownImage: images have no digest; all of them are told at once.
         Ambiguous: an object is made twice.
     """
     rendered = tuple(
         Rendered(room, tuple(room.objects(platform)), tuple(charts(room.name, platform))) for room in ROOMS
     )
+    platform.check_images()
     seen: dict[str, str] = {}
     for one in rendered:
         for item in one.manifests:

@@ -1,6 +1,6 @@
 """What rooms know of each other: names, addresses, images. Nothing here talks to a cluster."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
@@ -50,7 +50,7 @@ PUBLIC_NAMES: Final = {
 
 
 class UnknownImage(Exception):
-    """An image cannot be named: no digest, or no such image. The message says how to mend it."""
+    """Images have no digest. The message names each, with the command that sets it."""
 
 
 @lru_cache(maxsize=1)
@@ -61,9 +61,14 @@ def third_party_images() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Platform:
-    """A stack's configuration and what follows from it."""
+    """A stack's configuration and what follows from it.
+
+    Attributes:
+        unnamed: images that were asked for and have no digest, by name.
+    """
 
     configuration: Configuration
+    unnamed: dict[str, str] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -71,20 +76,26 @@ class Platform:
         return load_catalogue()
 
     def image(self, name: str) -> str:
-        """Where an image is: ours by the folder it is built from, others by their name in `images.yaml`.
-
-        Raises:
-            UnknownImage: its digest is not configured.
-        """
+        """Where an image is: ours by the folder it is built from, others by their name in `images.yaml`."""
         configuration = self.configuration
         tagged = third_party_images().get(name, f"{configuration.registry}/{name}:{configuration.release}")
         digest = configuration.digests.get(name)
         if digest is None and not configuration.cluster.pull_by_tag:
-            raise UnknownImage(
-                f"dcoder:digests.{name} is missing: which bytes {tagged} is\n"
-                f"  fix: pulumi config set --path 'dcoder:digests.{name}' \"$(crane digest {tagged})\""
-            )
+            self.unnamed[name] = tagged
         return f"{tagged}@{digest}" if digest else tagged
+
+    def check_images(self) -> None:
+        """Refuse what was asked for so far and names no bytes.
+
+        Raises:
+            UnknownImage: an image has no digest.
+        """
+        if self.unnamed:
+            lines = ["images without a digest, which says what bytes they are:"]
+            for name, tagged in sorted(self.unnamed.items()):
+                lines.append(f"  dcoder:digests.{name}: is missing")
+                lines.append(f"    fix: pulumi config set --path 'dcoder:digests.{name}' \"$(crane digest {tagged})\"")
+            raise UnknownImage("\n".join(lines))
 
     def public(self, name: str) -> str:
         """Address of one of `PUBLIC_NAMES`, as browsers have it."""

@@ -82,7 +82,7 @@ def _short(urn: str) -> str:
     return f"{kinds.rpartition('$')[2]}::{name}"
 
 
-def check_out(folder: Path, kubeconfig: Path, *, waits: bool = False) -> Checkout:
+def check_out(folder: Path, kubeconfig: Path, *, stack: str = STACK, waits: bool = False) -> Checkout:
     """Copy the project and make its stack, by the commands of docs/deployment.md.
 
     Args:
@@ -92,10 +92,10 @@ def check_out(folder: Path, kubeconfig: Path, *, waits: bool = False) -> Checkou
     ignored = shutil.ignore_patterns("node_modules", "__pycache__", "venv")
     for name in _PACKAGES:
         shutil.copytree(PROJECT / name, project / name, ignore=ignored)
-    for name in ("Pulumi.yaml", f"Pulumi.{STACK}.yaml", "pyproject.toml"):
+    for name in ("Pulumi.yaml", f"Pulumi.{stack}.yaml", "pyproject.toml"):
         shutil.copy(PROJECT / name, project / name)
     checkout = Checkout(project, environment(folder, kubeconfig))
-    checkout.pulumi("stack", "init", STACK)
+    checkout.pulumi("stack", "init", stack)
     for name in GIVEN_SECRETS:
         checkout.pulumi("config", "set", "--secret", "--path", f"dcoder:secrets.values.{name}", stdin="{}")
     root = "a root of tests, long enough to be one"

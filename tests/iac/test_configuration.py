@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from iac.configuration.loading import ConfigurationError, load, parse
+from iac.rendering import render
 from iac.secret_values import MissingSecret, SecretValues
 from iac.stack import Platform, UnknownImage
 from tests.iac.conftest import ROOT_SECRET, stack
@@ -114,11 +115,16 @@ def test_stack_files_lack_nothing_but_secrets_and_digests(environment: str) -> N
     assert configuration.environment == environment
 
 
-def test_an_image_without_its_digest_is_named_with_the_command_that_finds_it() -> None:
+def test_every_image_without_its_digest_is_named_with_the_command_that_finds_it() -> None:
     with pytest.raises(UnknownImage) as caught:
-        Platform(parse(replaced(stack(), "digests.kong", None))).image("kong")
-    assert "dcoder:digests.kong is missing" in str(caught.value)
-    assert "crane digest docker.io/library/kong:" in str(caught.value)
+        render(Platform(parse(replaced(replaced(stack(), "digests.kong", None), "digests.gateway", None))))
+    told = str(caught.value)
+    assert [line.strip() for line in told.splitlines() if "is missing" in line] == [
+        "dcoder:digests.gateway: is missing",
+        "dcoder:digests.kong: is missing",
+    ]
+    assert '"$(crane digest docker.io/library/kong:' in told
+    assert "pulumi config set --path 'dcoder:digests.gateway' \"$(crane digest registry." in told
 
 
 def test_passwords_follow_from_root_name_and_generation() -> None:
