@@ -42,8 +42,8 @@ from functions.knowledge.core.models import ChunkSettings, Reader, Space
 from functions.knowledge.core.stages import Stages
 from functions.knowledge.documents.schemas import whole
 
-# Held no longer than it takes to see that its holder is dead.
-LEASE_SECONDS = 0.5
+# So long that no holder has to say in between that it lives: that is a unit of work, too, and would be counted.
+LEASE_SECONDS = 5.0
 MOST_COMMITS = 16
 
 Answer = TypeVar("Answer")
