@@ -1,6 +1,7 @@
 """What breaks a rule is named; what the rooms render breaks none."""
 
 import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +13,11 @@ from iac.policies import PolicyViolation, enforce, violations
 from iac.policies.rules import RULES
 from iac.rendering import Rendered, render
 from iac.stack import Platform
+from local.cluster.toolchain import PACK_REQUIREMENTS
 from tests.iac.conftest import find, stack
 
 CONFIGURATION = parse(stack())
+PACK = PACK_REQUIREMENTS.parent
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
@@ -150,6 +153,14 @@ def test_one_violation_stops_the_whole_stack(rendered: tuple[Rendered, ...]) -> 
     ][0]["image"] = "somewhere/else:latest"
     with pytest.raises(PolicyViolation, match=r"digests: container function takes somewhere/else:latest"):
         enforce((*others, Rendered(room.room, wrong, ())), CONFIGURATION)
+
+
+@pytest.mark.parametrize("environment", ["dev", "staging"])
+def test_the_policy_pack_may_be_told_of_an_environment(environment: str) -> None:
+    told = json.loads((PACK / f"{environment}.json").read_text())
+    names = {rule.name.replace(" ", "-") for rule in RULES}
+    assert {name.removesuffix("-of-others") for name in told} <= names
+    assert {settings["environment"] for settings in told.values()} == {environment}
 
 
 def test_tags_are_enough_for_development_alone() -> None:
