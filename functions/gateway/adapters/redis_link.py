@@ -46,6 +46,11 @@ class RedisLink:
         self._wire: _Wire | None = None
         self._connecting: asyncio.Task[_Wire] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection that nothing is known against."""
+        return self._wire is not None and not self._wire.lost
+
     async def execute(self, *parts: Any) -> Any:
         """A command's reply.
 

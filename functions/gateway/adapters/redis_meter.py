@@ -63,6 +63,11 @@ class RedisMeter:
         self._most_with_content = most_with_content
         self._held: dict[str, None] = {}
 
+    @property
+    def is_reachable(self) -> bool:
+        """Whether Redis was there a moment ago."""
+        return self._link.is_open
+
     async def reserve(
         self, record: UsageRecord, holds: Sequence[Hold], completion: int, *, again: bool = False
     ) -> Granted | Refused:

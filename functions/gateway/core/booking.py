@@ -28,7 +28,7 @@ class Booking:
         queued_seconds: waited for what other calls hold of a limit.
         is_counted: it is in the books, or on its way there.
         shortened_by: tokens that compression took from the prompt.
-        cost_micro_usd: what it has cost, once it is counted.
+        cost_micro_usd: what it has cost, once a provider has answered.
     """
 
     caller: Caller
@@ -60,7 +60,6 @@ class Booking:
         cached: CacheState = "miss",
         saved_tokens: int = 0,
         saved_micro_usd: int = 0,
-        cost_micro_usd: int = 0,
     ) -> UsageRecord:
         """The call as it is counted."""
         caller = self.caller
@@ -79,7 +78,7 @@ class Booking:
             "cached": cached,
             "saved_tokens": saved_tokens,
             "saved_micro_usd": saved_micro_usd,
-            "cost_micro_usd": cost_micro_usd,
+            "cost_micro_usd": self.cost_micro_usd,
             "status": status,
             "api_key_id": caller.api_key_id,
             "user_id": caller.user_id,

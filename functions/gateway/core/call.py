@@ -41,6 +41,7 @@ class Call:
         vector: the question's embedding, maybe still under way.
         compared: an answer that was there, kept back to be compared with the provider's.
         cached: the answer that was given.
+        flight: what others who ask the same find it under, as long as it leads them.
     """
 
     booking: Booking
@@ -59,6 +60,7 @@ class Call:
     vector: "asyncio.Future[QuestionVector | None] | None" = None
     compared: CachedAnswer | None = None
     cached: CachedAnswer | None = None
+    flight: tuple[str, str] | None = None
 
     @property
     def caller(self) -> Caller:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from typing import Any
 
 from functions.gateway.core.admission import Admission
@@ -42,6 +42,12 @@ from functions.kit.errors import DcoderError
 
 # Tenant and digest of the request.
 _Flight = tuple[str, str]
+# Calls that are counted behind their answers, at once; beyond them the next is counted before it is answered.
+_MOST_BEHIND = 1_000
+
+
+class _LeaderLeft(Exception):
+    """Whoever asked first went before there was an answer."""
 
 
 class Completions:
@@ -75,6 +81,7 @@ class Completions:
         self._contents = contents
         self._compressor = compressor
         self._spawn = spawn
+        self._behind = 0
         self._flights: dict[_Flight, asyncio.Future[Told]] = {}
         self._streams: dict[_Flight, asyncio.Future[LiveStream | CachedAnswer | None]] = {}
 
@@ -96,14 +103,25 @@ class Completions:
             await self._admit(call)
             return told_answer(call, await self._ask(call))
         flight = (caller.tenant_id, call.key.exact)
-        running = self._flights.get(flight)
-        if running is not None:
-            return told_answer(call, await self._share(call, running))
-        task = asyncio.ensure_future(self._find_or_ask(call))
-        self._flights[flight] = task
-        task.add_done_callback(lambda done: self._landed(flight, done))
-        # Shielded: the caller who leaves must not take the answer from those who wait for the same one.
-        return told_answer(call, await asyncio.shield(task))
+        while (running := self._flights.get(flight)) is not None:
+            with suppress(_LeaderLeft):
+                return told_answer(call, await self._share(call, running))
+        return told_answer(call, await self._lead(call, flight))
+
+    async def _lead(self, call: Call, flight: _Flight) -> Told:
+        """Ask for all who ask the same, until the cache has the answer."""
+        leading = self._flights[flight] = asyncio.get_running_loop().create_future()
+        call.flight = flight
+        try:
+            told = await self._find_or_ask(call)
+        except BaseException as error:
+            self._landed(call)
+            leading.set_exception(error if isinstance(error, Exception) else _LeaderLeft())
+            # Theirs who wait for it, if anybody does.
+            leading.exception()
+            raise
+        leading.set_result(told)
+        return told
 
     async def stream(
         self, caller: Caller, body: Json, control: CacheControl, dialect: Dialect | None = None
@@ -316,10 +334,28 @@ class Completions:
             usage = Usage.of(completion.get("usage"))
             if usage is None:
                 usage = await estimated(call.target, call.body, written_in(completion))
-            # Begun before it is counted: both go to Redis together.
-            self._keep(call, completion)
-            await self._usage.record(call.booking, usage, said=call.said(completion))
+        self._usage.price(call.booking, usage)
+        self._keep(call, completion)
+        await self._behind_answer(self._usage.record(call.booking, usage, said=call.said(completion)))
         return told
+
+    async def _behind_answer(self, counting: Coroutine[Any, Any, None]) -> None:
+        """Count a call once its answer is on its way: whoever waits for it need not wait for that.
+
+        Before it where Redis is away, when the record is safe in a file and no reservation stands in for it, or where
+        many are behind already.
+        """
+        if not self._usage.is_prompt or self._behind >= _MOST_BEHIND:
+            await counting
+            return
+        self._behind += 1
+        self._spawn(self._counted(counting), "count-call")
+
+    async def _counted(self, counting: Coroutine[Any, Any, None]) -> None:
+        try:
+            await counting
+        finally:
+            self._behind -= 1
 
     async def _told(self, call: Call) -> Told:
         passage = call.passage
@@ -347,8 +383,10 @@ class Completions:
         call.cached = cached
         call.most_tokens = None
         self._cache.served(call, cached)
+        self._landed(call)
         saved = Usage.of(cached.completion.get("usage")) or Usage()
-        await self._usage.record_cached(call.booking, cached.state, saved, said=call.said(cached.completion))
+        said = call.said(cached.completion)
+        await self._behind_answer(self._usage.record_cached(call.booking, cached.state, saved, said=said))
         return Told(cached.completion)
 
     async def _settle(self, call: Call, assembler: Assembler, status: Status) -> None:
@@ -360,11 +398,19 @@ class Completions:
 
     def _keep(self, call: Call, completion: Json) -> None:
         if call.key is not None and call.control.may_store and may_store(completion):
-            self._spawn(self._cache.store(call, completion), "cache-store")
+            self._spawn(self._kept(call, completion), "cache-store")
         else:
             self._cache.let_others(call)
+            self._landed(call)
 
-    def _landed(self, flight: _Flight, done: "asyncio.Future[Told]") -> None:
-        self._flights.pop(flight, None)
-        if not done.cancelled():
-            done.exception()
+    async def _kept(self, call: Call, completion: Json) -> None:
+        try:
+            await self._cache.store(call, completion)
+        finally:
+            self._landed(call)
+
+    def _landed(self, call: Call) -> None:
+        """Whoever asks the same from here on finds the answer in the cache, or asks."""
+        if call.flight is not None:
+            del self._flights[call.flight]
+            call.flight = None

@@ -118,6 +118,11 @@ class AnswerCache(Protocol):
 class Meter(Protocol):
     """Records what was used. Never loses a record it accepted, and never raises for it."""
 
+    @property
+    def is_reachable(self) -> bool:
+        """Whether the store of records was there a moment ago."""
+        ...
+
     async def settle(self, record: UsageRecord, limits: Sequence[Limit], *, held: bool, content: bytes = b"") -> None:
         """Count one call, once by its usage id.
 

@@ -50,11 +50,20 @@ class UsageBook:
         """A call has ended without anything to count."""
         self._observer.failed(booking, code)
 
+    @property
+    def is_prompt(self) -> bool:
+        """Whether what is counted now is in the books at once, by all that is known."""
+        return self._meter.is_reachable
+
+    def price(self, booking: Booking, usage: Usage) -> None:
+        """Put down what a call that a provider answered has cost."""
+        target = booking.target
+        booking.cost_micro_usd = self._prices.cost_micro_usd(target.provider.kind, target.model, usage)
+
     async def record(self, booking: Booking, usage: Usage, *, status: Status = "ok", said: Said | None = None) -> None:
         """Count a call that a provider answered."""
-        target = booking.target
-        cost = self._prices.cost_micro_usd(target.provider.kind, target.model, usage)
-        await self._settle(booking, usage, said, status=status, cost=cost)
+        self.price(booking, usage)
+        await self._settle(booking, usage, said, status=status)
 
     async def record_cached(
         self, booking: Booking, state: CacheState, saved: Usage, *, said: Said | None = None
@@ -71,7 +80,6 @@ class UsageBook:
         status: Status = "ok",
         state: CacheState = "miss",
         saved: Usage | None = None,
-        cost: int = 0,
     ) -> None:
         target, spared = booking.target, saved or Usage()
         record = booking.record(
@@ -80,10 +88,8 @@ class UsageBook:
             cached=state,
             saved_tokens=spared.total_tokens,
             saved_micro_usd=self._prices.cost_micro_usd(target.provider.kind, target.model, spared) if saved else 0,
-            cost_micro_usd=cost,
         )
         held, booking.is_held, booking.is_counted = booking.is_held, False, True
-        booking.cost_micro_usd = cost
         content = await self._contents.sealed(booking, said.body, said.completion) if said else b""
         await self._meter.settle(record, booking.limits, held=held, content=content)
         self._observer.ended(booking, record, said)
