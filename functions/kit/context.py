@@ -16,9 +16,9 @@ class Outside:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestContext:
-    """What every log line, event and answer of a request is labelled with.
+    """What every log line, event and answer of a request is labelled with. Never changed: `identify` makes another.
 
     Attributes:
         suspect: whom a credential names that was then refused; nothing is allowed by it, the audit trail names them.
@@ -76,7 +76,7 @@ class serving:  # noqa: N801 - a context manager, used like a function
 def identify(principal: Principal) -> None:
     """Record who the current request turned out to be from."""
     was = _context.get()
-    # What `replace` does, at a third of its time.
+    # What `replace` does, at a third of its time. Not frozen for the same reason: that takes a call a field.
     _context.set(
         RequestContext(
             was.request_id, was.traceparent, was.platform_id, principal, was.suspect, was.error_body, was.outside

@@ -47,6 +47,6 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(CoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
 
     def on_response_complete(self) -> None:
-        """End an answer (uvicorn's call when it is whole): it goes out now, ahead of what is done behind it in this turn."""
+        """Send an answer that is whole (uvicorn's call), ahead of what is done behind it in this turn."""
         self.transport.flush()  # type: ignore[attr-defined]
         super().on_response_complete()

@@ -27,7 +27,7 @@ _MOST_BEGUN = 4 * 1024 * 1024
 _LONGEST_FAREWELL = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ProviderRequest:
     """A POST to a provider. Its headers carry the key and never show in a repr."""
 

@@ -62,17 +62,24 @@ class RedisAnswerCache:
         self._is_full = False
         self._noted: dict[str, tuple[Counter[str], dict[str, None]]] = {}
 
-    async def find_exact(self, key: CacheKey, control: CacheControl, token: str = "") -> Found:
+    def begin_exact(self, key: CacheKey, token: str = "") -> "asyncio.Future[Any] | None":
+        """Look now for what `find_exact` will be asked for."""
+        return FIND.begin(self._link, *self._sought(key, token))
+
+    async def find_exact(
+        self, key: CacheKey, control: CacheControl, token: str = "", begun: "asyncio.Future[Any] | None" = None
+    ) -> Found:
         """The answer to the very same request, and otherwise who asks for it."""
         try:
-            reply = await FIND.run(
-                self._link, [base(key.tenant_id)], [key.exact, token, self._lease_ms if token else 0]
-            )
+            reply = await FIND.run(self._link, *self._sought(key, token), begun)
         except (RedisAway, RedisRefused):
             return Found()
         if isinstance(reply, int):
             return Found(is_mine=reply == 1, is_theirs=reply == 2)
         return Found(_answer(key.exact, reply, "hit", 1.0, control))
+
+    def _sought(self, key: CacheKey, token: str) -> tuple[list[str], list[Any]]:
+        return [base(key.tenant_id)], [key.exact, token, self._lease_ms if token else 0]
 
     async def land(self, key: CacheKey, token: str) -> None:
         """Let others ask."""

@@ -51,6 +51,11 @@ class RedisLink:
         """Whether there is a connection that nothing is known against."""
         return self._wire is not None and not self._wire.lost
 
+    def begin(self, *parts: Any) -> "asyncio.Future[Any] | None":
+        """Send a command now, and wait for its reply or error later; None where there is no connection yet."""
+        wire = self._wire
+        return None if wire is None or wire.lost else wire.ask(parts)
+
     async def execute(self, *parts: Any) -> Any:
         """A command's reply.
 
@@ -141,20 +146,32 @@ class Script:
         self._source = source
         self._digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
-    async def run(self, link: RedisLink, keys: list[str], arguments: list[Any]) -> Any:
+    def begin(self, link: RedisLink, keys: list[str], arguments: list[Any]) -> "asyncio.Future[Any] | None":
+        """Have it run, and wait for its result later by giving this to `run`; None where there is no connection yet."""
+        return link.begin("EVALSHA", self._digest, len(keys), *keys, *arguments)
+
+    async def run(
+        self,
+        link: RedisLink,
+        keys: list[str],
+        arguments: list[Any],
+        begun: "asyncio.Future[Any] | None" = None,
+    ) -> Any:
         """The script's result.
 
         Raises:
             RedisAway: there is no reply.
             RedisRefused: the script failed.
         """
-        rest = (len(keys), *keys, *arguments)
-        try:
-            return await link.execute("EVALSHA", self._digest, *rest)
-        except RedisRefused as error:
-            if not str(error).startswith("NOSCRIPT"):
-                raise
-        return await link.execute("EVAL", self._source, *rest)
+        begun = begun or self.begin(link, keys, arguments)
+        reply = (
+            await begun if begun is not None else await link.execute("EVAL", self._source, len(keys), *keys, *arguments)
+        )
+        if not isinstance(reply, hiredis.ReplyError):
+            return reply
+        if not str(reply).startswith("NOSCRIPT"):
+            raise RedisRefused(str(reply))
+        return await link.execute("EVAL", self._source, len(keys), *keys, *arguments)
 
 
 class _Wire(asyncio.Protocol):

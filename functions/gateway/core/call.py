@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from functions.gateway.core.booking import Booking
 from functions.gateway.core.dialects import Passage
@@ -114,8 +115,7 @@ class Call:
         return max(0.0, (time.perf_counter() - self.booking.started - self.provider_seconds) * 1000)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A whole answer, in the format of its request, and how it came about."""
 
     call: Call

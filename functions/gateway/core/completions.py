@@ -42,6 +42,7 @@ from functions.kit.errors import DcoderError
 
 # Tenant and digest of the request.
 _Flight = tuple[str, str]
+_Work = Coroutine[Any, Any, None]
 # Calls that are counted behind their answers, at once; beyond them the next is counted before it is answered.
 _MOST_BEHIND = 1_000
 
@@ -300,16 +301,9 @@ class Completions:
             await self._admit(call)
             return await self._cache.find_similar(call)
         # Both are on their way to Redis before either is waited for: one round trip.
-        looking = asyncio.ensure_future(self._cache.find_exact(call))
-        refusal: QuotaExceeded | None = None
-        try:
-            await self._admit(call, patient=False)
-        except QuotaExceeded as error:
-            refusal = error
-        except BaseException:
-            looking.cancel()
-            raise
-        cached = await looking
+        begun = self._cache.begin_exact(call)
+        refusal = await self._refusal(call, begun)
+        cached = await self._cache.find_exact(call, begun)
         if refusal is None:
             return cached or await self._cache.find_similar(call)
         if cached is None and not refusal.is_final:
@@ -319,6 +313,18 @@ class Completions:
             raise refusal
         await self._admission.for_request(call.booking)
         return cached
+
+    async def _refusal(self, call: Call, begun: "asyncio.Future[Any] | None") -> QuotaExceeded | None:
+        """Let the call in, or tell the limit that does not; nobody is waited for."""
+        try:
+            await self._admit(call, patient=False)
+        except QuotaExceeded as error:
+            return error
+        except BaseException:
+            if begun is not None:
+                begun.cancel()
+            raise
+        return None
 
     async def _ask(self, call: Call) -> Told:
         async with self._admission.holding(call.booking):
@@ -335,27 +341,31 @@ class Completions:
             if usage is None:
                 usage = await estimated(call.target, call.body, written_in(completion))
         self._usage.price(call.booking, usage)
-        self._keep(call, completion)
-        await self._behind_answer(self._usage.record(call.booking, usage, said=call.said(completion)))
+        counting = self._usage.record(call.booking, usage, said=call.said(completion))
+        await self._behind_answer(counting, self._keeping(call, completion))
         return told
 
-    async def _behind_answer(self, counting: Coroutine[Any, Any, None]) -> None:
-        """Count a call once its answer is on its way: whoever waits for it need not wait for that.
+    async def _behind_answer(self, counting: _Work, keeping: _Work | None = None) -> None:
+        """Count a call once its answer is on its way, and keep that: whoever waits for it need not wait for either.
 
-        Before it where Redis is away, when the record is safe in a file and no reservation stands in for it, or where
-        many are behind already.
+        It is counted first where Redis is away, when the record is safe in a file and no reservation stands in for it,
+        or where many are behind already.
         """
-        if not self._usage.is_prompt or self._behind >= _MOST_BEHIND:
-            await counting
+        if self._usage.is_prompt and self._behind < _MOST_BEHIND:
+            self._behind += 1
+            self._spawn(self._counted(counting, keeping), "count-call")
             return
-        self._behind += 1
-        self._spawn(self._counted(counting), "count-call")
+        await counting
+        if keeping is not None:
+            self._spawn(keeping, "cache-store")
 
-    async def _counted(self, counting: Coroutine[Any, Any, None]) -> None:
+    async def _counted(self, counting: _Work, keeping: _Work | None) -> None:
         try:
             await counting
         finally:
             self._behind -= 1
+            if keeping is not None:
+                await keeping
 
     async def _told(self, call: Call) -> Told:
         passage = call.passage
@@ -394,14 +404,17 @@ class Completions:
         await self._usage.record(call.booking, usage, status=status, said=call.said(assembler.said(), assembler.began))
         completion = assembler.completion()
         if status != "error" and completion is not None and assembler.usage is not None:
-            self._keep(call, completion)
+            keeping = self._keeping(call, completion)
+            if keeping is not None:
+                self._spawn(keeping, "cache-store")
 
-    def _keep(self, call: Call, completion: Json) -> None:
+    def _keeping(self, call: Call, completion: Json) -> _Work | None:
+        """What keeps an answer; None where it may not be kept, which those who wait for it are told."""
         if call.key is not None and call.control.may_store and may_store(completion):
-            self._spawn(self._kept(call, completion), "cache-store")
-        else:
-            self._cache.let_others(call)
-            self._landed(call)
+            return self._kept(call, completion)
+        self._cache.let_others(call)
+        self._landed(call)
+        return None
 
     async def _kept(self, call: Call, completion: Json) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from functions.gateway.core.errors import ModelNotAllowed
 from functions.kit.errors import Forbidden
@@ -30,16 +30,14 @@ class Provider:
     default_model: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where a call goes: a provider and the model's name there."""
 
     provider: Provider
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """On whose behalf, and on whose bill.
 
     Attributes:
@@ -57,7 +55,7 @@ class Caller:
     settings: TenantSettings
     groups: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
-    authorise: Callable[[str], None] | None = field(default=None, repr=False)
+    authorise: Callable[[str], None] | None = None
     examined: bool = True
     compression: Literal["off", "light", "full"] = "off"
     session_id: str = ""
@@ -84,8 +82,7 @@ class Caller:
             self.authorise(named)
 
 
-@dataclass(frozen=True, slots=True)
-class CacheControl:
+class CacheControl(NamedTuple):
     """The request's `Cache-Control` directives (RFC 9111) that the semantic cache honours."""
 
     may_read: bool = True
@@ -107,8 +104,7 @@ class CacheControl:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one call.
 
     Attributes:
@@ -169,8 +165,7 @@ def _count(details: Mapping[str, Any] | None, name: str, most: int) -> int:
     return min(max(0, value), most) if isinstance(value, int) else 0
 
 
-@dataclass(frozen=True, slots=True)
-class CachedAnswer:
+class CachedAnswer(NamedTuple):
     """A stored completion and how near the question was.
 
     Attributes:
@@ -187,8 +182,7 @@ class CachedAnswer:
     entry_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What the exact tier knows of a request.
 
     Attributes:
@@ -201,8 +195,7 @@ class Found:
     is_theirs: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CacheKey:
+class CacheKey(NamedTuple):
     """A question's coordinates in the cache. Everything but `question` must be equal for two to share an answer.
 
     Attributes:
@@ -238,8 +231,7 @@ class QuestionVector:
         return len(self.data) // 4
 
 
-@dataclass(frozen=True, slots=True)
-class CachePolicy:
+class CachePolicy(NamedTuple):
     """How much of a tenant is kept, and for how long."""
 
     ttl_seconds: int

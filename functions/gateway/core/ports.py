@@ -1,9 +1,9 @@
 """What the gateway needs from the outside."""
 
+from asyncio import Future
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from functions.gateway.core.booking import Booking
 from functions.gateway.core.models import (
@@ -84,11 +84,18 @@ class CountingWire(Protocol):
 class AnswerCache(Protocol):
     """Answers given before. Never raises because its store is away: it then knows nothing."""
 
-    async def find_exact(self, key: CacheKey, control: CacheControl, token: str = "") -> Found:
+    def begin_exact(self, key: CacheKey, token: str = "") -> Future[Any] | None:
+        """Begin to look for what `find_exact` will be asked for; None where that cannot be done ahead."""
+        ...
+
+    async def find_exact(
+        self, key: CacheKey, control: CacheControl, token: str = "", begun: Future[Any] | None = None
+    ) -> Found:
         """The answer to the very same request, and otherwise who asks for it.
 
         Args:
             token: names the call, which will ask when nobody does; empty when it would not let others wait for it.
+            begun: what `begin_exact` gave for the same key and token.
         """
         ...
 
@@ -170,8 +177,7 @@ class LimitDirectory(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(NamedTuple):
     """What a call needs is held.
 
     Attributes:
@@ -181,8 +187,7 @@ class Granted:
     completion: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """What a call needs is not there; nothing is held.
 
     Attributes:

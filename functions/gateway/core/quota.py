@@ -50,8 +50,7 @@ class Limit:
         return self.mirrored if self.mirrored_since == span.began else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Subjects:
+class Subjects(NamedTuple):
     """What of a call limits may be on."""
 
     provider: str
@@ -88,8 +87,7 @@ class TenantLimits:
 NO_LIMITS = TenantLimits()
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """What a call may use at most.
 
     Attributes:

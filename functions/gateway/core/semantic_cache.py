@@ -55,12 +55,18 @@ class SemanticCache:
         """An answer given before that this call may have, or None."""
         return await self.find_exact(call) or await self.find_similar(call)
 
-    async def find_exact(self, call: "Call") -> CachedAnswer | None:
+    def begin_exact(self, call: "Call") -> "asyncio.Future[Any] | None":
+        """Begin to look for what `find_exact` finds, so that it is found beside what else is asked of the store."""
+        return (
+            None if call.key is None or not call.control.may_read else self._store.begin_exact(call.key, _token(call))
+        )
+
+    async def find_exact(self, call: "Call", begun: "asyncio.Future[Any] | None" = None) -> CachedAnswer | None:
         """The answer to the very same request; when another process asks for it just now, once that has it."""
         if call.key is None or not call.control.may_read:
             return None
-        token = call.booking.usage_id if call.may_wait and call.control.may_store else ""
-        found = await self._store.find_exact(call.key, call.control, token)
+        token = _token(call)
+        found = await self._store.find_exact(call.key, call.control, token, begun)
         if not found.is_theirs:
             call.is_leading = found.is_mine
             return found.answer
@@ -168,6 +174,10 @@ class SemanticCache:
             _logger.warning("no embedding for the cache", extra={"reason": error.code})
         finally:
             vector.set_result(found)
+
+
+def _token(call: "Call") -> str:
+    return call.booking.usage_id if call.may_wait and call.control.may_store else ""
 
 
 def least_similarity(settings: TenantSettings, *learned: Learned | None) -> float:

@@ -1,7 +1,7 @@
 """What is sent to a provider and what it said, in the words of whoever hears it."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from functions.gateway.core.call import Answer, Call
 from functions.gateway.core.dialects import Dialect, understanding
@@ -10,8 +10,7 @@ from functions.gateway.core.needs import LIMITS, limited
 from functions.gateway.core.thinking_limits import ensure_effort_fits, within_limit
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """What a provider said, and the words it used where they were not a chat completion's."""
 
     completion: Json

@@ -1,7 +1,7 @@
 """Counts what was used, in tokens and millionths of a dollar."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from functions.gateway.core.booking import Booking, Status
 from functions.gateway.core.models import CacheState, Json, Usage
@@ -9,8 +9,7 @@ from functions.gateway.core.ports import CallObserver, Contents, Meter, Prices
 from functions.gateway.core.quota import Limit
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What was said in a call: the request as its caller wrote it, and the answer as far as there is one.
 
     Attributes:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 
 class Unknown(Enum):
@@ -36,8 +36,7 @@ class Subject:
     names: frozenset[str] = field(default=frozenset(), repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(NamedTuple):
     """What is asked about. What is left out is unknown: it never allows, and never lifts a denial.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 import json
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,10 +39,10 @@ async def test_a_secret_opens_where_it_was_stored_and_nowhere_else() -> None:
     assert await box.decrypt(PLACE, sealed) == b"sk-very-secret"
     assert b"very" not in sealed
     for elsewhere in (
-        replace(PLACE, tenant_id="tenant-2"),
-        replace(PLACE, table="plugins"),
-        replace(PLACE, row="row-2"),
-        replace(PLACE, column="token"),
+        PLACE._replace(tenant_id="tenant-2"),
+        PLACE._replace(table="plugins"),
+        PLACE._replace(row="row-2"),
+        PLACE._replace(column="token"),
     ):
         with pytest.raises(Internal):
             await box.decrypt(elsewhere, sealed)
