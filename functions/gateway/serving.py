@@ -68,9 +68,20 @@ async def complete(
     return EventStream(frames, headers=headers_of(streamed.call), on_close=streamed.close)
 
 
+class JsonAnswer(Response):
+    """JSON with headers whose names are in lower case; Starlette's own goes through them three times."""
+
+    def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = body
+        self.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self.raw_headers += [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+
+
 def json_response(body: Json, headers: Mapping[str, str]) -> Response:
     """An answer that is not streamed."""
-    return Response(orjson.dumps(body), media_type="application/json", headers=dict(headers))
+    return JsonAnswer(orjson.dumps(body), headers)
 
 
 def headers_of(call: Call) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """A request's headers, looked up in a dictionary: Starlette's go through all of them for every name."""
 
+from functools import lru_cache
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.types import Scope
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Scope
 
 
 class RequestHeaders(Headers):
@@ -16,15 +17,21 @@ class RequestHeaders(Headers):
         self._first = dict(reversed(self._list))
 
     def __getitem__(self, key: str) -> str:
-        return self._first[key.lower().encode("latin-1")].decode("latin-1")
+        return self._first[_sent(key)].decode("latin-1")
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and key.lower().encode("latin-1") in self._first
+        return isinstance(key, str) and _sent(key) in self._first
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of a header, or `default`."""
-        value = self._first.get(key.lower().encode("latin-1"))
+        value = self._first.get(_sent(key))
         return default if value is None else value.decode("latin-1")
+
+
+@lru_cache(maxsize=1024)
+def _sent(name: str) -> bytes:
+    """A header's name as servers give it."""
+    return name.lower().encode("latin-1")
 
 
 class KitRequest(Request):
@@ -35,3 +42,24 @@ class KitRequest(Request):
         """As they came."""
         found: Headers = self.scope["dcoder.headers"]
         return found
+
+    async def body(self) -> bytes:
+        """The whole body. Starlette's goes through a generator, for what nearly always is one message.
+
+        Raises:
+            ClientDisconnect: the client left before it was whole.
+        """
+        if not hasattr(self, "_body"):
+            parts = [await self._part()]
+            while parts[-1].get("more_body", False):
+                parts.append(await self._part())
+            self._stream_consumed = True
+            self._body = parts[0].get("body", b"") if len(parts) == 1 else b"".join(p.get("body", b"") for p in parts)
+        return self._body
+
+    async def _part(self) -> Message:
+        message = await self.receive()
+        if message["type"] == "http.disconnect":
+            self._is_disconnected = True
+            raise ClientDisconnect
+        return message

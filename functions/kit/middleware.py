@@ -127,10 +127,13 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             context = current()
-            given = [pair for pair in message.get("headers", ()) if pair[0] not in _OURS]
+            given = [*message.get("headers", ())]
+            known = dict(given)
+            if not known.keys().isdisjoint(_OURS):
+                given = [pair for pair in given if pair[0] not in _OURS]
             given.append((b"x-request-id", self._request_id.encode()))
             given.append((b"x-trace-id", context.trace_id.encode()))
-            if not any(name == _OVERHEAD for name, _ in given):
+            if _OVERHEAD not in known:
                 overhead = time.perf_counter() - self._started - context.outside.seconds
                 given.append((_OVERHEAD, b"%.2f" % (max(0.0, overhead) * 1000)))
             message["headers"] = given

@@ -70,12 +70,17 @@ def tell_span(
     began_ns: int,
     ended_ns: int,
     attributes: dict[str, Any],
+    encoded: bytes = b"",
     error: str = "",
 ) -> None:
-    """A span of something that is over, child of the span that `traceparent` names, or of none outside any request."""
+    """A span of something that is over, child of the span that `traceparent` names, or of none outside any request.
+
+    Args:
+        encoded: more attributes, as `functions.kit.tracing.encoded_attributes` gives them.
+    """
     parts = traceparent.split("-")
     trace_id, parent_id = (parts[1], parts[2]) if len(parts) == 4 else (_new_trace_id(), "")
-    _export(Span(name, kind, trace_id, _new_span_id(), parent_id, began_ns, ended_ns, attributes, error))
+    _export(Span(name, kind, trace_id, _new_span_id(), parent_id, began_ns, ended_ns, attributes, error, encoded))
 
 
 class server_span:  # noqa: N801 - a context manager, used like a function

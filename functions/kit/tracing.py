@@ -47,6 +47,7 @@ class Span:
 
     Attributes:
         attributes: text, numbers, truths and lists of text; None is left out.
+        encoded: more of them as `encoded_attributes` gives them; those that many spans have in common are encoded once.
         error: what went wrong; empty where nothing did.
     """
 
@@ -59,6 +60,7 @@ class Span:
     ended_ns: int = 0
     attributes: dict[str, Any] = field(default_factory=dict)
     error: str = ""
+    encoded: bytes = b""
 
 
 class SpanExporter:
@@ -178,7 +180,7 @@ def encoded(spans: Sequence[Span], resource: Mapping[str, Any]) -> bytes:
             time.sleep(0)
     return (
         b'{"resourceSpans":[{"resource":{"attributes":[%s]},"scopeSpans":[{"scope":{"name":"dcoder"},"spans":[%s]}]}]}'
-        % (_attributes(resource), b",".join(told))
+        % (encoded_attributes(resource), b",".join(told))
     )
 
 
@@ -189,17 +191,19 @@ def _span(span: Span) -> bytes:
     # 64 bits are text in protobuf's JSON.
     times = f'"startTimeUnixNano":"{span.began_ns}","endTimeUnixNano":"{span.ended_ns}"'
     status = orjson.dumps({"code": _ERROR, "message": _text(span.error)}) if span.error else b"{}"
+    attributes = encoded_attributes(span.attributes)
     return b'{%s,"name":%s,"kind":%d,%s,"attributes":[%s],"status":%s}' % (
         ids.encode(),
         orjson.dumps(_text(span.name)),
         span.kind,
         times.encode(),
-        _attributes(span.attributes),
+        b",".join((span.encoded, attributes)) if span.encoded and attributes else span.encoded or attributes,
         status,
     )
 
 
-def _attributes(attributes: Mapping[str, Any]) -> bytes:
+def encoded_attributes(attributes: Mapping[str, Any]) -> bytes:
+    """Attributes as they are sent, with commas between them."""
     return b",".join([_attribute(name, value) for name, value in attributes.items() if value is not None])
 
 

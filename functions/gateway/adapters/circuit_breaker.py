@@ -2,8 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from functions.gateway.adapters.provider_errors import details_of
@@ -57,29 +56,18 @@ class CircuitBreakers:
         self._clock = clock
         self._circuits: dict[Key, _Circuit] = {}
 
-    @contextmanager
-    def guarding(self, target: Target) -> Iterator[bool]:
-        """Let one call through and learn from how it ends. Yields whether the call probes an open circuit.
+    def guarding(self, target: Target) -> "_Guarding":
+        """Let one call through and learn from how it ends. The block is told whether it probes an open circuit.
 
         Raises:
             ProviderUnavailable: the circuit is open.
         """
-        key = (current().tenant_id, target.provider)
-        probing = self._enter(key, target)
-        try:
-            yield probing
-        except (ProviderUnavailable, ProviderTimeout):
-            self._failed(key)
-            raise
-        except DcoderError:
-            # A refusal is an answer: the provider is there.
-            self._circuits.pop(key, None)
-            raise
-        else:
-            self._circuits.pop(key, None)
+        return _Guarding(self, target)
 
-    def _enter(self, key: Key, target: Target) -> bool:
-        circuit = self._circuits.get(key)
+    def enter(self, key: Key, target: Target) -> bool:
+        """Let a call through; whether it probes an open circuit. For the block of `guarding`."""
+        # To look an equal provider up takes a hash of all it has, and there mostly is none.
+        circuit = self._circuits.get(key) if self._circuits else None
         if circuit is None or not circuit.open:
             return False
         wait = circuit.next_probe - self._clock()
@@ -92,7 +80,13 @@ class CircuitBreakers:
         circuit.next_probe = self._clock() + self._rest_seconds
         return True
 
-    def _failed(self, key: Key) -> None:
+    def answered(self, key: Key) -> None:
+        """The provider is there. For the block of `guarding`."""
+        if self._circuits:
+            self._circuits.pop(key, None)
+
+    def failed(self, key: Key) -> None:
+        """The provider is not there. For the block of `guarding`."""
         now = self._clock()
         circuit = self._circuits.get(key)
         if circuit is None:
@@ -110,3 +104,24 @@ class CircuitBreakers:
             return
         horizon = now - self._within_seconds
         self._circuits = {key: circuit for key, circuit in self._circuits.items() if circuit.failures[-1] >= horizon}
+
+
+class _Guarding:
+    """The block of `CircuitBreakers.guarding`."""
+
+    __slots__ = ("_breakers", "_key", "_target")
+
+    def __init__(self, breakers: CircuitBreakers, target: Target) -> None:
+        self._breakers = breakers
+        self._target = target
+        self._key = (current().tenant_id, target.provider)
+
+    def __enter__(self) -> bool:
+        return self._breakers.enter(self._key, self._target)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ProviderUnavailable | ProviderTimeout):
+            self._breakers.failed(self._key)
+        elif error is None or isinstance(error, DcoderError):
+            # A refusal is an answer: the provider is there.
+            self._breakers.answered(self._key)

@@ -12,6 +12,8 @@ from functions.kit.identifiers import new_id
 from functions.kit.subjects import UsageRecord
 
 Status = Literal["ok", "error", "cancelled", "expired"]
+# Pydantic copies it before it changes it.
+_FIELDS = set(UsageRecord.model_fields)
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ def _record_of(fields: dict[str, Any]) -> UsageRecord:
     record = UsageRecord.__new__(UsageRecord)
     put = object.__setattr__
     put(record, "__dict__", fields)
-    put(record, "__pydantic_fields_set__", set(fields))
+    put(record, "__pydantic_fields_set__", _FIELDS)
     put(record, "__pydantic_extra__", None)
     put(record, "__pydantic_private__", None)
     return record

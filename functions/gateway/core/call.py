@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -98,17 +97,17 @@ class Call:
         overhead = max(0.0, now - self.booking.started - theirs)
         return Said(self.written or self.body, completion, overhead, theirs, first)
 
-    @contextmanager
-    def asking(self) -> Iterator[None]:
-        """A provider is waited for within the block; the time is not the platform's."""
+    def asks(self) -> float:
+        """A provider is asked from now on, on the clock that measures time spent; the time is not the platform's."""
         since = time.perf_counter()
         self.booking.asked = self.booking.asked or since
-        try:
-            yield
-        finally:
-            self.accepted = time.perf_counter()
-            self.provider_seconds += self.accepted - since
-            current().outside.seconds += self.accepted - since
+        return since
+
+    def was_answered(self, since: float) -> None:
+        """The provider has answered, or begun to, or failed."""
+        self.accepted = time.perf_counter()
+        self.provider_seconds += self.accepted - since
+        current().outside.seconds += self.accepted - since
 
     def overhead_ms(self) -> float:
         """Milliseconds since the start that no provider was waited for."""

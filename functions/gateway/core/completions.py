@@ -1,8 +1,8 @@
 """The path of a completion, in whatever format it is asked for: route, look up, call, count."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 from functions.gateway.core.admission import Admission
@@ -341,7 +341,7 @@ class Completions:
             if usage is None:
                 usage = await estimated(call.target, call.body, written_in(completion))
         self._usage.price(call.booking, usage)
-        counting = self._usage.record(call.booking, usage, said=call.said(completion))
+        counting = self._usage.count(call.booking, usage, call.said(completion))
         await self._behind_answer(counting, self._keeping(call, completion))
         return told
 
@@ -379,15 +379,8 @@ class Completions:
         with understanding(call.target):
             return Told(dialect.completion(own), own)
 
-    @contextmanager
-    def _asking(self, call: Call) -> Iterator[None]:
-        try:
-            with call.asking():
-                yield
-        except DcoderError as error:
-            if begun_before(error) is None:
-                self._usage.failed(call.booking, error.code)
-            raise
+    def _asking(self, call: Call) -> "_Asking":
+        return _Asking(call, self._usage)
 
     async def _serve_cached(self, call: Call, cached: CachedAnswer) -> Told:
         call.cached = cached
@@ -427,3 +420,21 @@ class Completions:
         if call.flight is not None:
             del self._flights[call.flight]
             call.flight = None
+
+
+class _Asking:
+    """A provider is waited for within the block; a call that it ends with nothing to count is counted as failed."""
+
+    __slots__ = ("_call", "_since", "_usage")
+
+    def __init__(self, call: Call, usage: UsageBook) -> None:
+        self._call = call
+        self._usage = usage
+
+    def __enter__(self) -> None:
+        self._since = self._call.asks()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._call.was_answered(self._since)
+        if isinstance(error, DcoderError) and begun_before(error) is None:
+            self._usage.failed(self._call.booking, error.code)

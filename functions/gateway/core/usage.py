@@ -60,17 +60,17 @@ class UsageBook:
         booking.cost_micro_usd = self._prices.cost_micro_usd(target.provider.kind, target.model, usage)
 
     async def record(self, booking: Booking, usage: Usage, *, status: Status = "ok", said: Said | None = None) -> None:
-        """Count a call that a provider answered."""
+        """Put down what a call that a provider answered has cost, and count it."""
         self.price(booking, usage)
-        await self._settle(booking, usage, said, status=status)
+        await self.count(booking, usage, said, status=status)
 
     async def record_cached(
         self, booking: Booking, state: CacheState, saved: Usage, *, said: Said | None = None
     ) -> None:
         """Count a call that the cache answered: no tokens, no cost, and what it saved."""
-        await self._settle(booking, Usage(), said, state=state, saved=saved)
+        await self.count(booking, Usage(), said, state=state, saved=saved)
 
-    async def _settle(
+    async def count(
         self,
         booking: Booking,
         usage: Usage,
@@ -80,6 +80,7 @@ class UsageBook:
         state: CacheState = "miss",
         saved: Usage | None = None,
     ) -> None:
+        """Count a call whose cost is known."""
         target, spared = booking.target, saved or Usage()
         record = booking.record(
             usage,
