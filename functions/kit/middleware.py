@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,6 +14,7 @@ from functions.kit.errors import DcoderError, Internal, InvalidRequest, PayloadT
 from functions.kit.failures import as_dcoder_error, error_response
 from functions.kit.headers import RequestHeaders
 from functions.kit.identifiers import is_request_id, new_id
+from functions.kit.tallies import Spread, Tally
 from functions.kit.telemetry import IN_FLIGHT, REQUEST_SECONDS, REQUESTS, label_span, server_span
 
 _logger = logging.getLogger("dcoder.requests")
@@ -66,11 +66,11 @@ class KitMiddleware:
             await self._serve(scope, receive, _Answer(send, request_id, started), headers, started)
 
     async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer", headers: Headers, started: float) -> None:
-        self._in_flight.inc()
+        self._in_flight.value += 1
         try:
             await self._guarded(scope, _LimitedBody(receive, self._body_limit, headers), answer)
         finally:
-            self._in_flight.dec()
+            self._in_flight.value -= 1
             self._record(scope, answer.status, time.perf_counter() - started)
 
     async def _guarded(self, scope: Scope, body: "_LimitedBody", answer: "_Answer") -> None:
@@ -91,7 +91,7 @@ class KitMiddleware:
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         count, duration = _meters(self._function, route, status)
-        count.inc()
+        count.value += 1
         duration.observe(seconds)
         label_span({"http.route": route, "http.response.status_code": status, "dcoder.tenant.id": current().tenant_id})
         if status >= 500 or _logger.isEnabledFor(logging.DEBUG):
@@ -109,7 +109,7 @@ class KitMiddleware:
 
 
 @lru_cache(maxsize=4096)
-def _meters(function: str, route: str, status: int) -> tuple[Counter, Histogram]:
+def _meters(function: str, route: str, status: int) -> tuple[Tally, Spread]:
     """Looking a labelled metric up costs more than counting."""
     return REQUESTS.labels(function, route, status), REQUEST_SECONDS.labels(function, route)
 

@@ -9,20 +9,21 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from starlette.responses import Response
 
 from functions.kit.settings import Settings
+from functions.kit.tallies import Spreads, Tallies
 from functions.kit.tracing import Span, SpanExporter, SpanKind, end_all
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
-REQUESTS = Counter("dcoder_requests_total", "Answers by function, route and status.", ["function", "route", "status"])
-REQUEST_SECONDS = Histogram(
+REQUESTS = Tallies("dcoder_requests_total", "Answers by function, route and status.", ["function", "route", "status"])
+REQUEST_SECONDS = Spreads(
     "dcoder_request_seconds", "Time until the answer's last byte.", ["function", "route"], buckets=_SECONDS
 )
-IN_FLIGHT = Gauge("dcoder_requests_in_flight", "Requests being served.", ["function"])
+IN_FLIGHT = Tallies("dcoder_requests_in_flight", "Requests being served.", ["function"])
 EVENTS = Counter("dcoder_events_total", "Events handled by function and outcome.", ["function", "outcome"])
 
 

@@ -21,6 +21,7 @@ from functions.gateway.core.usage import Said
 from functions.kit.context import current
 from functions.kit.redaction import redact
 from functions.kit.subjects import UsageRecord
+from functions.kit.tallies import Spread, Spreads, Tallies, Tally
 from functions.kit.telemetry import is_tracing, tell_span
 from functions.kit.tracing import SpanKind, encoded_attributes
 
@@ -28,15 +29,15 @@ _OURS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5)
 _THEIRS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _LABELS = ("provider", "model")
 
-CALLS = Counter("dcoder_llm_calls_total", "Calls that were counted.", [*_LABELS, "operation", "cache", "status"])
+CALLS = Tallies("dcoder_llm_calls_total", "Calls that were counted.", [*_LABELS, "operation", "cache", "status"])
 FAILURES = Counter("dcoder_llm_failures_total", "Calls that ended without anything to count.", [*_LABELS, "code"])
-TOKENS = Counter("dcoder_llm_tokens_total", "Tokens used, or saved by cache or compression.", [*_LABELS, "kind"])
-COST = Counter("dcoder_llm_cost_micro_usd_total", "Cost in millionths of a US dollar.", _LABELS)
-OVERHEAD = Histogram("dcoder_llm_overhead_seconds", "Of a call, not waited for a provider.", ["cache"], buckets=_OURS)
-PROVIDER = Histogram(
+TOKENS = Tallies("dcoder_llm_tokens_total", "Tokens used, or saved by cache or compression.", [*_LABELS, "kind"])
+COST = Tallies("dcoder_llm_cost_micro_usd_total", "Cost in millionths of a US dollar.", _LABELS)
+OVERHEAD = Spreads("dcoder_llm_overhead_seconds", "Of a call, not waited for a provider.", ["cache"], buckets=_OURS)
+PROVIDER = Spreads(
     "dcoder_llm_provider_seconds", "Waited for the provider, to the last byte.", _LABELS, buckets=_THEIRS
 )
-FIRST = Histogram("dcoder_llm_first_chunk_seconds", "From asking to a stream's first chunk.", _LABELS, buckets=_THEIRS)
+FIRST = Spreads("dcoder_llm_first_chunk_seconds", "From asking to a stream's first chunk.", _LABELS, buckets=_THEIRS)
 WAITED = Histogram("dcoder_llm_queue_seconds", "Waited for what other calls hold of a limit.", buckets=_OURS)
 
 # OpenTelemetry's names (semantic conventions, gen_ai.provider.name); other kinds go by their own.
@@ -48,15 +49,15 @@ _logger = logging.getLogger(__name__)
 class _Meters(NamedTuple):
     """The metrics of calls that have their labels in common; to look them up costs more than to count."""
 
-    calls: Counter
-    prompt: Counter
-    completion: Counter
-    saved: Counter
-    compressed: Counter
-    cost: Counter
-    overhead: Histogram
-    provider: Histogram
-    first: Histogram
+    calls: Tally
+    prompt: Tally
+    completion: Tally
+    saved: Tally
+    compressed: Tally
+    cost: Tally
+    overhead: Spread
+    provider: Spread
+    first: Spread
 
 
 class CallTelemetry:
@@ -74,14 +75,14 @@ class CallTelemetry:
         target = booking.target
         kind, family = target.provider.kind, self._family(target.provider.kind, target.model) or "other"
         meters = _meters(kind, family, record.operation, record.cached, record.status)
-        meters.calls.inc()
-        meters.prompt.inc(record.prompt_tokens)
-        meters.completion.inc(record.completion_tokens)
+        meters.calls.value += 1
+        meters.prompt.value += record.prompt_tokens
+        meters.completion.value += record.completion_tokens
         if record.saved_tokens:
-            meters.saved.inc(record.saved_tokens)
+            meters.saved.value += record.saved_tokens
         if record.compression_saved_tokens:
-            meters.compressed.inc(record.compression_saved_tokens)
-        meters.cost.inc(record.cost_micro_usd)
+            meters.compressed.value += record.compression_saved_tokens
+        meters.cost.value += record.cost_micro_usd
         if booking.queued_seconds:
             WAITED.observe(booking.queued_seconds)
         if said is not None:

@@ -43,7 +43,8 @@ def main() -> None:
     headers = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-00"}
     with server_span("POST gateway-chat", headers, {}) as own, serving(RequestContext("req-1", own, "acme")):
         whole = booked()
-        record = whole.record(Usage(12, 3), cost_micro_usd=7)
+        whole.cost_micro_usd = 7
+        record = whole.record(Usage(12, 3))
         telemetry.ended(whole, record, Said(BODY, ANSWER, 0.0012, 0.4))
         stream = booked("google", tracedContent="redacted")
         told = stream.record(Usage(12, 3, estimated=True), status="cancelled")
