@@ -9,8 +9,8 @@ BIN := .venv/bin
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: ## Install what is missing, from the lock files
-	@$(PYTHON) local/install.py
+install: ## Install what is missing, from the lock files (PYTHON=…: of this Python and no other)
+	@$(PYTHON) local/install.py $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 demo: install ## Start the platform and tell its story end to end (ONCE=1: then stop)
 	@$(BIN)/python -m scenarios.demo $(if $(ONCE),--once)
