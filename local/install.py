@@ -53,14 +53,14 @@ def main() -> int:
 def _go_on_optimised() -> None:
     """Go on as the system's Python where this one was compiled without profile-guided optimisation.
 
-    That is what pyenv does unless told otherwise. It takes a third more instructions for the same work (docs/performance.md), and the
-    images' Python is optimised, as those of distributions are.
+    That is what pyenv does unless told otherwise. It takes a third more instructions for the same work, and the Python
+    of images and of distributions is optimised (docs/performance.md).
     """
     is_systems = os.path.realpath(sys.executable) == os.path.realpath(_SYSTEMS)
     if is_systems or "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS")):
         return
-    if os.path.exists(_SYSTEMS) and _answers([_SYSTEMS, "-c", _IS_FIT]):
-        os.execv(_SYSTEMS, [_SYSTEMS, *sys.argv])
+    if Path(_SYSTEMS).exists() and _answers([_SYSTEMS, "-c", _IS_FIT]):
+        os.execv(_SYSTEMS, [_SYSTEMS, *sys.argv])  # noqa: S606 - no shell is wanted
 
 
 def _check_versions() -> None:
