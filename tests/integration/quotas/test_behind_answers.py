@@ -1,0 +1,167 @@
+"""A call is counted once its answer is on its way, and before it where nothing would stand in for the record."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from functions.gateway.adapters.redis_cache import RedisAnswerCache
+from functions.gateway.adapters.redis_cache_admin import RedisCacheBook
+from functions.gateway.core.admission import Admission
+from functions.gateway.core.cache_feedback import CacheFeedback
+from functions.gateway.core.call import Answer
+from functions.gateway.core.completions import Completions
+from functions.gateway.core.embeddings import Embedder
+from functions.gateway.core.models import CacheControl, Caller, Json, Provider, Target
+from functions.gateway.core.ports import ChatWire
+from functions.gateway.core.prices import load_prices
+from functions.gateway.core.semantic_cache import SemanticCache
+from functions.gateway.core.usage import UsageBook
+from functions.kit.settings import TenantSettings
+from tests.integration.quotas.gateways import TENANT, Books, Directory, Unobserved, Unsaid, limit, meters
+from tests.integration.stateful.nats.servers import Server
+from tests.integration.stateful.nats.waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+BODY: Json = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 9}
+CALLER = Caller(TENANT, None, None, "r", TenantSettings.of({"semanticCache": False}))
+USED = {"prompt_tokens": 8, "completion_tokens": 4, "total_tokens": 12}
+
+
+class Providers:
+    """Port `ProviderDirectory`: one."""
+
+    async def providers(self, tenant_id: str) -> tuple[Provider, ...]:
+        return (Provider("openai", "openai", "https://api.openai.com/v1", "sk-x"),)
+
+
+class Wire:
+    """Port `ChatWire`: answers when the test lets it."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Semaphore(0)
+        self.may_answer = asyncio.Semaphore(0)
+        self.before: Callable[[], None] = lambda: None
+
+    async def complete(self, target: Target, body: Json) -> Json:
+        self.asked.release()
+        await self.may_answer.acquire()
+        self.before()
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hi."}}
+        return {"id": "c", "object": "chat.completion", "model": "gpt-4o-mini", "choices": [choice], "usage": USED}
+
+
+class Process:
+    """A gateway's completions on a Redis, with what it does behind them."""
+
+    def __init__(self, completions: Callable[[Any], Completions], wire: Wire) -> None:
+        self.wire = wire
+        self.behind: list[asyncio.Task[None]] = []
+        self._completions = completions(self._spawn)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self.behind.append(asyncio.create_task(work, name=name))
+
+    async def ask(self) -> Answer:
+        return await self._completions.complete(CALLER, BODY, CacheControl())
+
+    async def finish(self) -> None:
+        while undone := [task for task in self.behind if not task.done()]:
+            await asyncio.gather(*undone)
+
+
+@pytest.fixture
+def process(redis_process: Server, books: Books, stack: AsyncExitStack, tmp_path: Path) -> Any:
+    async def make(budget: Any) -> Process:
+        directory = Directory(budget)
+        # So patient a connection that to wait for it would fail the test.
+        (meter,) = await meters(stack, redis_process.port, tmp_path, 1, directory, answer_seconds=600)
+        link, prices, wire = meter._link, load_prices(), Wire()
+
+        def completions(spawn: Any) -> Completions:
+            admission = Admission(directory, meter, prices, spawn)
+            embedder = cast("Embedder", None)  # the tenant has no semantic tier
+            feedback = CacheFeedback(RedisCacheBook(link))
+            cache = SemanticCache(RedisAnswerCache(link), embedder, feedback, prices, embedding_seconds=1, spawn=spawn)
+            return Completions(
+                Providers(),
+                {"openai": cast("ChatWire", wire)},
+                cache,
+                admission=admission,
+                usage=UsageBook(meter, prices, admission.freed, Unsaid(), Unobserved()),
+                contents=Unsaid(),
+                compressor=cast("Any", None),  # and no compression
+                spawn=spawn,
+                natives={},
+            )
+
+        made = Process(completions, wire)
+        stack.push_async_callback(made.finish)
+        return made
+
+    return make
+
+
+async def test_an_answer_does_not_wait_for_its_counting(process: Any, books: Books, redis_process: Server) -> None:
+    budget = limit(100)
+    one = await process(budget)
+    one.wire.before = redis_process.pause
+    one.wire.may_answer.release()
+    try:
+        answer = await one.ask()
+        assert answer.call.booking.cost_micro_usd > 0
+        assert any(not task.done() for task in one.behind)
+    finally:
+        redis_process.resume()
+    await one.finish()
+    assert (await books.of(budget), await books.held()) == ((12, 0), (0, 0))
+    assert (await one.ask()).call.state == "hit"
+    await one.finish()
+    assert (await books.day())["requests"] == 2
+
+
+async def test_while_redis_is_away_the_record_is_on_disk_before_the_answer(
+    process: Any, books: Books, redis_process: Server, tmp_path: Path
+) -> None:
+    budget = limit(100)
+    one = await process(budget)
+    asking = asyncio.create_task(one.ask())
+    await one.wire.asked.acquire()
+    redis_process.kill()
+    # The connection's end is noticed before the provider's answer is.
+    await asyncio.sleep(0.1)
+    one.wire.may_answer.release()
+    answer = await asking
+    assert answer.call.booking.usage_id in await asyncio.to_thread(_written, tmp_path)
+    redis_process.start()
+
+
+def _written(folder: Path) -> str:
+    return "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
+
+
+async def _are_held(books: Books, count: int) -> bool:
+    return (await books.held())[0] == count
+
+
+async def test_who_leaves_does_not_take_the_answer_from_those_who_ask_the_same(process: Any, books: Books) -> None:
+    one = await process(limit(1000, metric="requests"))
+    first = asyncio.create_task(one.ask())
+    await one.wire.asked.acquire()
+    others = [asyncio.create_task(one.ask()) for _ in range(3)]
+    # The others have been let in, and wait for the first one's answer.
+    await eventually(lambda: _are_held(books, 4))
+    first.cancel()
+    await one.wire.asked.acquire()
+    one.wire.may_answer.release()
+    answers = await asyncio.gather(*others)
+    assert sorted(answer.call.state for answer in answers) == ["hit", "hit", "miss"]
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await one.finish()
+    assert (await books.held()) == (0, 0)
+    assert one.wire.asked.locked()
