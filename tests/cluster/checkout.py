@@ -94,7 +94,9 @@ def check_out(folder: Path, kubeconfig: Path, *, stack: str = STACK, waits: bool
         shutil.copytree(PROJECT / name, project / name, ignore=ignored)
     for name in ("Pulumi.yaml", f"Pulumi.{stack}.yaml", "pyproject.toml"):
         shutil.copy(PROJECT / name, project / name)
-    checkout = Checkout(project, environment(folder, kubeconfig))
+    # Pulumi's program for Python starts the folder `iac/`, and would find the packages of this project itself.
+    variables = {**environment(folder, kubeconfig), "PYTHONPATH": str(project)}
+    checkout = Checkout(project, variables)
     checkout.pulumi("stack", "init", stack)
     for name in GIVEN_SECRETS:
         checkout.pulumi("config", "set", "--secret", "--path", f"dcoder:secrets.values.{name}", stdin="{}")

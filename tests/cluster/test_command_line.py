@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from iac.policies.rules import RULES
 from iac.stack import third_party_images
 from local.cluster.api_server import Cluster
 from local.cluster.toolchain import pack_python
@@ -99,6 +98,5 @@ def test_the_policy_pack_lets_the_stack_pass_and_stops_what_breaks_a_rule(
     assert {name for level, name, item in found if (level, item) == ("advisory", "theirs")} == {
         f"{name}-of-others" for name in stopped
     }
-    assert len(found) == 2 * len(stopped) < 2 * len(RULES)
     assert "container shell may run as root (runAsNonRoot)" in policies
     assert "Prevents a container that can change itself or gain privileges." in policies
