@@ -28,6 +28,7 @@ from iac.configuration.cluster import GIVEN_SECRETS, OPTIONAL_SECRETS
 from iac.configuration.loading import model_in
 from iac.stack import third_party_images
 from local.compose import render as compose
+from stateful.celery.settings import CelerySettings
 from stateful.logto.settings import LogtoSettings
 from stateful.nats.dispatcher.settings import DispatcherSettings
 from stateful.nats.relay.settings import RelaySettings
@@ -52,6 +53,7 @@ def configuration() -> str:
         ),
         *_settings_of("Dispatcher", DispatcherSettings),
         *_settings_of("Relay", RelaySettings),
+        *_settings_of("Celery", CelerySettings),
         *_settings_of("Sync of Logto", LogtoSettings),
         "\n`PORT` is where a process listens, as Knative's container contract has it.\n",
         "## Tenant overrides\n",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from iac.charts import Chart, charts
 from iac.manifests import Manifest, describe
 from iac.rooms import (
+    background,
     clients,
     cluster,
     events,
@@ -64,6 +65,7 @@ ROOMS: tuple[Room, ...] = (
     Room("knative", knative.objects, after=("cluster",)),
     Room("observability", observability.objects, after=("objects",)),
     Room("workflows", workflows.objects, after=("postgres", "redis")),
+    Room("background", background.objects, after=("migrations", "redis", "cluster")),
     Room("functions", functions.objects, after=("knative", "migrations", "redis", "events")),
     Room("kong", kong.objects, after=("knative", "redis", "objects")),
     Room("identity", identity.objects, after=("postgres",)),

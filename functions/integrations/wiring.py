@@ -10,6 +10,7 @@ import aiohttp
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from functions.integrations.adapters.mcp_protocol import mcp_manager
+from functions.integrations.adapters.outbox import OutboxEvents
 from functions.integrations.adapters.postgres_mcp_servers import PostgresMcpServers
 from functions.integrations.adapters.upstream_http import HttpEgress, HttpUpstream
 from functions.integrations.adapters.vault import EnvelopeVault
@@ -38,7 +39,9 @@ class Toolsets:
         key = (server.tenant_id, server.id, server.updated_at.timestamp())
         tools = self._made.get(key)
         if tools is None:
-            tools = self._made[key] = tools_of(OpenApiDocument(server.document), server.operations)
+            # Until its document has been read a server has none.
+            document = server.document and OpenApiDocument(server.document)
+            tools = self._made[key] = tools_of(document, server.operations) if document else {}
             while len(self._made) > _MOST_TOOLSETS:
                 self._made.popitem(last=False)
         self._made.move_to_end(key)
@@ -67,7 +70,7 @@ async def integrations(runtime: Runtime) -> AsyncIterator[Integrations]:
         mcp_manager(version("dcoder-platform")) as manager,
     ):
         yield Integrations(
-            servers=ManageMcpServers(PostgresMcpServers(), vault, egress, new_id, utc_now),
+            servers=ManageMcpServers(PostgresMcpServers(), vault, egress, OutboxEvents(), new_id=new_id, now=utc_now),
             call_tool=CallTool(HttpUpstream(session, egress, vault), problems),
             toolsets=Toolsets(),
             tenants=runtime.tenants,

@@ -63,6 +63,10 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis address.")
     redis_timeout_seconds: float = Field(2.0, gt=0, description="Longest Redis command and connect.")
+    queue_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/1"),
+        description="Redis address of the background workers' queue; it evicts nothing.",
+    )
     nats_url: SecretStr = Field(SecretStr("nats://127.0.0.1:4222"), description="NATS addresses, comma separated.")
 
     s3_endpoint: str = Field("", description="S3 endpoint; empty means the cloud's own.")

@@ -17,7 +17,7 @@ from iac.configuration.applications import (
 from iac.configuration.base import Digest, Strict
 from iac.configuration.cluster import Cluster, Secrets
 from iac.configuration.functions import Dispatcher, Functions
-from iac.configuration.stateful import Nats, Objects, Postgres, Redis, Temporal
+from iac.configuration.stateful import Background, Nats, Objects, Postgres, Redis, Temporal
 
 Registry = Annotated[str, Field(pattern=r"^[a-z0-9.:-]+(/[a-z0-9._-]+)*$", examples=["registry.example.com/dcoder"])]
 
@@ -37,6 +37,7 @@ class Configuration(Strict):
     redis: Redis = Field(Redis(), description="Redis.")
     nats: Nats = Field(Nats(), description="NATS.")
     temporal: Temporal = Field(Temporal(), description="Temporal.")
+    background: Background = Field(Background(), description="Workers of the queue.")
     objects: Objects = Field(Objects(), description="Objects.")
     kong: Kong = Field(Kong(), description="The edge.")
     logto: Logto = Field(Logto(), description="Sign-in.")

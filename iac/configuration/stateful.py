@@ -98,6 +98,15 @@ class Temporal(Strict):
     resources: Resources = Field(resources(("250m", "512Mi"), ("1", "1Gi")), description="Of each worker.")
 
 
+class Background(Strict):
+    """The workers of the queue."""
+
+    workers_min: Replicas = Field(1, description="Workers that stay without work; one gives back what a dead one had.")
+    workers_max: Replicas = Field(5, description="Workers at most.")
+    backlog: int = Field(5, ge=1, description="Tasks waiting per worker before there is one more.")
+    resources: Resources = Field(resources(("100m", "256Mi"), ("1", "512Mi")), description="Of each worker.")
+
+
 class External(Strict):
     """An object store that is somebody else's to run."""
 

@@ -35,12 +35,20 @@ WRITABLE = ("/tmp", SPOOL)  # noqa: S108 - volumes of the pod's own
 _OIDC_CLIENT = "{{ oidcClientSecret }}"
 KEY_MOUNTS = {KEYS_FOLDER: "keys"}
 
+# Of the queue's Redis; other programs have theirs.
+QUEUE_DATABASE = 1
+
 # Privileged settings by the name under which a func.yaml asks for them (annotation `dcoder.dev/grants`).
 GRANTS: dict[str, dict[str, str]] = {
     "database-admin": {
         "DCODER_DATABASE_ADMIN_URL": (
             f"postgresql://dcoder_provisioner:{{{{ databaseAdmin }}}}@{POSTGRES_HOST}:5432/postgres?sslmode=require"
         )
+    },
+    "queue": {
+        "DCODER_QUEUE_URL": f"redis://:{{{{ redisQueue }}}}@{REDIS_HOSTS['queue']}:6379/{QUEUE_DATABASE}",
+        # KEDA's, which asks for the length of the list.
+        "DCODER_QUEUE_PASSWORD": "{{ redisQueue }}",
     },
     "kong-admin": {"DCODER_KONG_ADMIN_TOKEN": "{{ kongAdmin }}"},
     "objects": {

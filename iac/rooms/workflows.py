@@ -16,7 +16,7 @@ from iac.rooms.settings import (
     settings,
 )
 from iac.stack import POSTGRES_HOST, TEMPORAL_ADDRESS, WORKFLOWS, Platform
-from iac.workloads import USER, Container, Workload, http_probe, tcp_probe
+from iac.workloads import USER, Container, Workload, http_probe, scaled, tcp_probe
 from stateful.temporal.declaration import SERVER_SETTINGS, load_declaration
 
 ROOM = "workflows"
@@ -176,11 +176,7 @@ def _workers(platform: Platform) -> Iterator[Manifest]:
         # Activities under way finish, or are tried again elsewhere.
         grace_seconds=120,
     ).deployment()
-    for item in made:
-        if item["kind"] == "Deployment":
-            # KEDA says how many there are.
-            del item["spec"]["replicas"]
-        yield item
+    yield from scaled(made)
     yield _scaler(platform)
 
 

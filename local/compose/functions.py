@@ -10,6 +10,7 @@ from local.embedded.host import containers
 
 PORT = 8080
 WORKER = "agents-worker"
+BACKGROUND = "integrations-worker"
 # What the requirements call a service has its port there; in the container all listen on the same.
 PUBLISHED = {"gateway": 8080, "platform": 8082, "agents": 8083, "knowledge": 8084, "integrations": 8085}
 # Contexts whose functions call addresses outside: providers, documents, tools, webhooks.
@@ -31,6 +32,7 @@ _SECRETS = (
     "service_keys",
     "audit_keys",
 )
+_QUEUE = "dcoder_queue_url"
 _PRIVILEGED = "dcoder_database_admin_url"
 BACKUP_CHECK = "platform-backup-check"
 _AFTER = {"migrate": DONE, "redis": HEALTHY, "nats": HEALTHY, "buckets": DONE}
@@ -73,6 +75,8 @@ def function_services(catalogue: Catalogue) -> Iterator[Service]:
         yield _hosting(name, hosted)
         if name == "agents":
             yield _worker()
+        if name == "integrations":
+            yield _background()
 
 
 def platform_programs() -> Iterator[Service]:
@@ -133,6 +137,8 @@ def _hosting(name: str, hosted: tuple[Function, ...]) -> Service:
     networks = ["app", "data", "telemetry", *(["egress"] if context in CALL_OUT else [])]
     # Only the platform's own functions provision databases and tell Kong of tenants.
     secrets = (*_SECRETS, _PRIVILEGED) if context == "platform" else _SECRETS
+    queues = any("queue" in function.grants for function in hosted)
+    secrets = (*secrets, _QUEUE) if queues else secrets
     networks += ["kong-admin"] if context == "platform" and not is_http else []
     published = PUBLISHED.get(context) if is_http else None
     first = name == context
@@ -148,7 +154,7 @@ def _hosting(name: str, hosted: tuple[Function, ...]) -> Service:
         volumes=(f"spool-{name}:/var/lib/dcoder/spool", *(("postgres-archive:/archive:ro",) if looks else ())),
         networks=tuple(networks),
         aliases={"app": tuple(function.name for function in hosted if function.name != name)},
-        after={**_AFTER, "pgbouncer": HEALTHY},
+        after={**_AFTER, "pgbouncer": HEALTHY, **({"redis-queue": HEALTHY} if queues else {})},
         health=("CMD", "python", "-c", _PROBE),
         size=_size(hosted),
         ports=(Port(published, PORT),) if published else (),
@@ -174,6 +180,25 @@ def _worker() -> Service:
         ours=True,
         grace_seconds=_DRAIN_SECONDS,
         dev=_development("agents"),
+    )
+
+
+def _background() -> Service:
+    """Works on what functions have put into the queue: a program of the same image, one of Celery."""
+    return Service(
+        name=BACKGROUND,
+        image=own("integrations"),
+        command=("stateful.celery",),
+        environment={**settings(), "PORT": str(PORT)},
+        secrets=(*_SECRETS, _QUEUE),
+        volumes=(f"spool-{BACKGROUND}:/var/lib/dcoder/spool",),
+        networks=("app", "data", "telemetry", "egress"),
+        after={**_AFTER, "pgbouncer": HEALTHY, "redis-queue": HEALTHY},
+        health=("CMD", "python", "-c", _PROBE),
+        size=Size(512, 128),
+        ours=True,
+        grace_seconds=_DRAIN_SECONDS,
+        dev=_development("integrations"),
     )
 
 

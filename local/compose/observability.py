@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from functions.kit.catalogue import Catalogue
-from local.compose.functions import PORT, WORKER
+from local.compose.functions import BACKGROUND, PORT, WORKER
 from local.compose.images import image
 from local.compose.service import HEALTHY, STARTED, Port, Service, Size
 from local.embedded.host import containers
@@ -100,7 +100,8 @@ def observability_services() -> Iterator[Service]:
 def scrapes(catalogue: Catalogue) -> dict[str, Any]:
     """Prometheus' configuration: every process of ours, and an exporter for each server."""
     names = [*containers(catalogue), "dispatcher"]
-    ours = [f"{name}:{PORT}" for name in (*names, *([WORKER] if "agents" in names else []))]
+    workers = [worker for context, worker in (("agents", WORKER), ("integrations", BACKGROUND)) if context in names]
+    ours = [f"{name}:{PORT}" for name in (*names, *workers)]
     others = {
         "kong": ("kong:8100", "/metrics"),
         "postgres": ("postgres-exporter:9187", "/metrics"),

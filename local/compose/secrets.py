@@ -48,6 +48,7 @@ _SAID = {
     "dcoder_database_direct_url": f"postgresql://dcoder_platform:{{platform_password}}@{_HOST}/platform?sslmode=require",
     "dcoder_database_admin_url": f"postgresql://dcoder_provisioner:{{provisioner_password}}@{_HOST}/postgres?sslmode=require",
     "dcoder_redis_url": "redis://:{redis_password}@redis:6379/0",
+    "dcoder_queue_url": "redis://:{redis_queue_password}@redis-queue:6379/1",
     "dcoder_nats_url": "nats://dcoder:{nats_password}@nats:4222",
     "dcoder_s3_access_key": "dcoder-functions",
 }

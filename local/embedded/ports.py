@@ -36,6 +36,7 @@ STANDARD: Mapping[str, int] = {
     "temporal": 7233,
     "temporal-http": 7243,
     "agents-worker": 8083,
+    "integrations-worker": 8087,
 }
 _LOCALHOST = "127.0.0.1"
 _STEP = 10

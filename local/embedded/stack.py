@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from functions.kit.secrets import create_key_file
 from local.embedded.component import Component
@@ -74,6 +75,7 @@ class Stack:
             temporal(root / "temporal", port=ports["temporal"], http=ports["temporal-http"], environment=base),
             program.schedules(),
             program.worker(ports["agents-worker"]),
+            program.background(ports["integrations-worker"]),
             edge(root / "edge", ports=ports, environment=base),
         )
 
@@ -142,6 +144,8 @@ class Stack:
             "DCODER_ENVIRONMENT": "embedded",
             "DCODER_DATABASE_URL": self._postgres_url(PLATFORM_ROLE),
             "DCODER_REDIS_URL": self._redis_url(),
+            # The one server evicts nothing and keeps what it has; its first database is the one with search.
+            "DCODER_QUEUE_URL": urlsplit(self._redis_url())._replace(path="/1").geturl(),
             "DCODER_NATS_URL": self._nats_url(),
             "DCODER_S3_ENDPOINT": f"http://{ports.address('s3')}",
             "DCODER_S3_ACCESS_KEY": credentials.s3_access_key,

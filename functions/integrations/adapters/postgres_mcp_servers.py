@@ -9,17 +9,25 @@ from functions.integrations.core.models import McpServer, UpstreamAuth
 from functions.kit.database import connection
 from functions.kit.errors import Internal
 
-_COLUMNS = "id::text, name, title, description, document, base_url, operations, auth, secret, created_at, updated_at"
+_COLUMNS = """
+    id::text, name, title, description, document, base_url, operations, auth, secret, created_at, updated_at,
+    document_url, state, reason, requested_at, read_at, changes
+"""
 _PUT = f"""
     INSERT INTO mcp_servers (id, name, title, description, document, base_url, operations, auth, secret, created_at,
-                             updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                             updated_at, document_url, state, requested_at, read_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
     ON CONFLICT (name) DO UPDATE SET
         title = excluded.title, description = excluded.description, document = excluded.document,
         base_url = excluded.base_url, operations = excluded.operations, auth = excluded.auth, secret = excluded.secret,
-        updated_at = excluded.updated_at
+        updated_at = excluded.updated_at, document_url = excluded.document_url, state = excluded.state, reason = '',
+        requested_at = excluded.requested_at, read_at = excluded.read_at, changes = '{{}}'
     RETURNING {_COLUMNS}
 """  # noqa: S608
+_SETTLE = """
+    UPDATE mcp_servers SET document = $3, state = $4, reason = $5, read_at = $6, changes = $7, updated_at = $8
+    WHERE id = $1 AND requested_at = $2 AND state = 'pending' RETURNING true
+"""
 _FIND = f"SELECT {_COLUMNS} FROM mcp_servers WHERE name = $1"  # noqa: S608
 _ALL = f"SELECT {_COLUMNS} FROM mcp_servers ORDER BY name"  # noqa: S608
 
@@ -42,6 +50,10 @@ class PostgresMcpServers:
             server.sealed,
             server.created_at,
             server.updated_at,
+            server.document_url,
+            server.state,
+            server.requested_at,
+            server.read_at,
         )
         if row is None:
             raise Internal("a server was stored and not returned")
@@ -61,6 +73,22 @@ class PostgresMcpServers:
         query = "DELETE FROM mcp_servers WHERE name = $1 RETURNING true"
         return bool(await (await connection(database)).fetchval(query, name))
 
+    async def settle(self, database: str, server: McpServer) -> bool:
+        """Store what came of reading a document, if it is still waited for; False when it no longer is."""
+        return bool(
+            await (await connection(database)).fetchval(
+                _SETTLE,
+                server.id,
+                server.requested_at,
+                server.document,
+                server.state,
+                server.reason,
+                server.read_at,
+                list(server.changes),
+                server.updated_at,
+            )
+        )
+
 
 def _server(tenant_id: str, row: asyncpg.Record) -> McpServer:
     return McpServer(
@@ -76,4 +104,10 @@ def _server(tenant_id: str, row: asyncpg.Record) -> McpServer:
         sealed=row["secret"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        document_url=row["document_url"],
+        state=row["state"],
+        reason=row["reason"],
+        requested_at=row["requested_at"],
+        read_at=row["read_at"],
+        changes=tuple(row["changes"]),
     )

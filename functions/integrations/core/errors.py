@@ -1,6 +1,6 @@
 """What can go wrong, as the caller is told."""
 
-from functions.kit.errors import DcoderError, NotFound, Unprocessable
+from functions.kit.errors import DcoderError, DependencyUnavailable, NotFound, Unprocessable
 
 
 class McpServerNotFound(NotFound):
@@ -13,6 +13,18 @@ class OpenApiRefused(Unprocessable):
     """The OpenAPI document cannot be made into tools; the details say which part of it."""
 
     code = "openapi_refused"
+
+
+class DocumentRefused(Unprocessable):
+    """What is at an address is no OpenAPI document, and will be none the next time."""
+
+    code = "document_refused"
+
+
+class DocumentAway(DependencyUnavailable):
+    """The document cannot be had from its address now."""
+
+    code = "document_away"
 
 
 class UpstreamSecretMissing(Unprocessable):

@@ -6,9 +6,10 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from functions.integrations.core.errors import McpServerNotFound, OpenApiRefused, UpstreamSecretMissing
-from functions.integrations.core.models import McpServer, McpServerDraft, Tool
+from functions.integrations.core.models import Json, McpServer, McpServerDraft, Tool
 from functions.integrations.core.openapi_tools import OpenApiDocument
-from functions.integrations.core.ports import Egress, McpServers, Vault
+from functions.integrations.core.ports import Egress, Events, McpServers, Vault
+from functions.kit.subjects import McpRequested
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,17 @@ class ManageMcpServers:
     """
 
     def __init__(
-        self, servers: McpServers, vault: Vault, egress: Egress, new_id: Callable[[], str], now: Callable[[], datetime]
+        self,
+        servers: McpServers,
+        vault: Vault,
+        egress: Egress,
+        events: Events,
+        *,
+        new_id: Callable[[], str],
+        now: Callable[[], datetime],
     ) -> None:
         self._servers = servers
+        self._events = events
         self._vault = vault
         self._egress = egress
         self._new_id = new_id
@@ -44,28 +53,35 @@ class ManageMcpServers:
             EgressDenied: the API's address, or its token's, is not one the platform calls.
             UpstreamSecretMissing: it needs a secret and none is given or kept for this address and kind.
         """
-        document = OpenApiDocument(draft.document)
-        tools_of(document, draft.operations)
-        base_url = draft.base_url or document.base_url()
-        if base_url is None:
-            raise OpenApiRefused("the document names no absolute server: give baseUrl", details={"field": "baseUrl"})
-        for url in filter(None, (base_url, draft.auth.token_url)):
+        base_url = _base_url(draft)
+        for url in filter(None, (base_url, draft.auth.token_url, draft.document_url)):
             self._egress.check(url)
         before = await self._servers.find(space.database, space.tenant_id, draft.name)
         server_id, now = before.id if before else self._new_id(), self._now()
+        is_pending = draft.document is None
+        if is_pending:
+            self._events.publish(
+                McpRequested(tenant_id=space.tenant_id, name=draft.name, requested_at=now),
+                space.tenant_id,
+                space.database,
+            )
         server = McpServer(
             id=server_id,
             tenant_id=space.tenant_id,
             name=draft.name,
             title=draft.title,
             description=draft.description,
-            document=draft.document,
+            document=_serving_meanwhile(before, draft) if draft.document is None else draft.document,
             base_url=base_url,
             operations=draft.operations,
             auth=draft.auth,
             sealed=await self._secret(space, server_id, draft, base_url, before),
             created_at=now,
             updated_at=now,
+            document_url=draft.document_url,
+            state="pending" if is_pending else "ready",
+            requested_at=now if is_pending else None,
+            read_at=before.read_at if before and is_pending else None,
         )
         return await self._servers.put(space.database, server)
 
@@ -104,6 +120,27 @@ class ManageMcpServers:
         if before is None or before.sealed is None or _destinations(before) != _draft_destinations(draft, base_url):
             raise UpstreamSecretMissing("secret is needed: none is kept for this kind and address")
         return before.sealed
+
+
+def _base_url(draft: McpServerDraft) -> str:
+    if draft.document is None:
+        # Whoever may change what is at the address must not be able to lead the secret away.
+        if draft.base_url is None:
+            raise OpenApiRefused("a document that is read from its address needs baseUrl", details={"field": "baseUrl"})
+        return draft.base_url
+    document = OpenApiDocument(draft.document)
+    tools_of(document, draft.operations)
+    base_url = draft.base_url or document.base_url()
+    if base_url is None:
+        raise OpenApiRefused("the document names no absolute server: give baseUrl", details={"field": "baseUrl"})
+    return base_url
+
+
+def _serving_meanwhile(before: McpServer | None, draft: McpServerDraft) -> Json:
+    """The document that was read before, where it is of the same address and has what is wanted; else none."""
+    if before is None or before.document_url != draft.document_url or not before.document:
+        return {}
+    return before.document if set(draft.operations) <= set(before.operations) else {}
 
 
 def tools_of(document: OpenApiDocument, operations: Sequence[str]) -> dict[str, Tool]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 Json = dict[str, Any]
 AuthKind = Literal["none", "bearer", "header", "oauth2"]
 Place = Literal["path", "query", "header"]
+State = Literal["pending", "ready", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class McpServerDraft:
     """A server as a tenant asks for it.
 
     Attributes:
+        document: None where it is to be read from `document_url`.
         base_url: of the API; the document's own first server when absent.
         operations: ids of the operations that become tools; nothing else of the document can be called.
         secret: None keeps the one that is stored.
@@ -41,11 +43,12 @@ class McpServerDraft:
     name: str
     title: str
     description: str
-    document: Json = field(repr=False)
+    document: Json | None = field(repr=False)
     base_url: str | None
     operations: tuple[str, ...]
     auth: UpstreamAuth
     secret: str | None = field(default=None, repr=False)
+    document_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ class McpServer:
 
     Attributes:
         sealed: the encrypted secret.
+        document: empty while it has not been read for the first time.
+        state: whether the document of `document_url` is being read; one that was read before serves meanwhile.
+        reason: why it failed.
+        requested_at: when it was asked to be read, which tells one registration from the next.
+        changes: names of tools that were other, or not there, before it was read last.
     """
 
     id: str
@@ -68,6 +76,12 @@ class McpServer:
     sealed: bytes | None = field(repr=False)
     created_at: datetime
     updated_at: datetime
+    document_url: str | None = None
+    state: State = "ready"
+    reason: str = ""
+    requested_at: datetime | None = None
+    read_at: datetime | None = None
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """What the context needs from the outside."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
-from functions.integrations.core.models import McpServer, UpstreamAnswer, UpstreamRequest
+from functions.integrations.core.models import Json, McpServer, UpstreamAnswer, UpstreamRequest
+from functions.kit.events import EventData
 
 
 class McpServers(Protocol):
@@ -23,6 +25,44 @@ class McpServers(Protocol):
 
     async def remove(self, database: str, name: str) -> bool:
         """Remove it; False when there was none."""
+        ...
+
+    async def settle(self, database: str, server: McpServer) -> bool:
+        """Store what came of reading a document, if it is still waited for; False when it no longer is."""
+        ...
+
+
+class Events(Protocol):
+    """Says what has become true."""
+
+    def publish(self, data: EventData, tenant_id: str, database: str) -> None:
+        """Say it if and only if the unit of work commits."""
+        ...
+
+
+class Documents(Protocol):
+    """OpenAPI documents at addresses."""
+
+    async def read(self, url: str) -> Json:
+        """The document.
+
+        Raises:
+            DocumentAway: it cannot be had now.
+            DocumentRefused: it is none, or there is none.
+            EgressDenied: the address is not one the platform calls.
+        """
+        ...
+
+
+class Queue(Protocol):
+    """What background workers take their work from."""
+
+    async def read_document(self, tenant_id: str, name: str, requested_at: datetime) -> None:
+        """Have a server's document read.
+
+        Raises:
+            DependencyUnavailable: the queue is away; nothing was put into it, or nobody knows.
+        """
         ...
 
 

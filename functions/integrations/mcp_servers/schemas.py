@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from functions.integrations.core.models import AuthKind, McpServerDraft, UpstreamAuth
+from functions.integrations.core.models import AuthKind, McpServerDraft, State, UpstreamAuth
 from functions.integrations.core.models import McpServer as CoreServer
 from functions.integrations.core.models import Tool as CoreTool
 from functions.kit.models import ApiModel
@@ -46,7 +46,13 @@ class PutMcpServerBody(ApiModel):
 
     title: Line
     description: Text = ""
-    openapi: Annotated[dict[str, Any], Field(description="An OpenAPI 3.0 or 3.1 document.")]
+    openapi: Annotated[
+        dict[str, Any] | None, Field(description="An OpenAPI 3.0 or 3.1 document; absent with `openapiUrl`.")
+    ] = None
+    openapi_url: Annotated[
+        Address | None,
+        Field(description="Where the document is, as JSON: it is read in the background. Needs `baseUrl`."),
+    ] = None
     base_url: Annotated[Address | None, Field(description="The document's own first server when absent.")] = None
     operations: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=300)]],
@@ -57,6 +63,12 @@ class PutMcpServerBody(ApiModel):
         SecretStr | None,
         Field(min_length=1, max_length=8_192, description="Absent: the stored one stays, for the same address."),
     ] = None
+
+    @model_validator(mode="after")
+    def _has_a_document(self) -> Self:
+        if (self.openapi is None) is (self.openapi_url is None):
+            raise ValueError("give either openapi or openapiUrl")
+        return self
 
     def draft(self, name: str) -> McpServerDraft:
         """As the use case takes it."""
@@ -69,6 +81,7 @@ class PutMcpServerBody(ApiModel):
             operations=tuple(dict.fromkeys(self.operations)),
             auth=UpstreamAuth(**self.auth.model_dump()),
             secret=self.secret.get_secret_value() if self.secret else None,
+            document_url=self.openapi_url,
         )
 
 
@@ -103,6 +116,13 @@ class McpServer(ApiModel):
     operations: list[str]
     auth: Auth
     has_secret: bool
+    openapi_url: str | None
+    state: Annotated[
+        State, Field(description="`pending` while the document is read; one that was read before serves meanwhile.")
+    ]
+    reason: Annotated[str, Field(description="Why the document could not be read or taken.")]
+    read_at: Annotated[datetime | None, Field(description="When it was read last.")]
+    changes: Annotated[list[str], Field(description="Tools that were other, or not there, before it was read last.")]
     path: Annotated[str, Field(description="Where MCP clients reach it.")]
     created_at: datetime
     updated_at: datetime
@@ -139,6 +159,11 @@ def _fields(server: CoreServer) -> dict[str, Any]:
         "operations": list(server.operations),
         "auth": Auth.model_validate(server.auth),
         "has_secret": server.sealed is not None,
+        "openapi_url": server.document_url,
+        "state": server.state,
+        "reason": server.reason,
+        "read_at": server.read_at,
+        "changes": list(server.changes),
         "path": f"/v1/mcp/{server.name}",
         "created_at": server.created_at,
         "updated_at": server.updated_at,

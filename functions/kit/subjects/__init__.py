@@ -23,6 +23,7 @@ from functions.kit.subjects.alerts import (
     SystemSignal,
 )
 from functions.kit.subjects.guardrails import GuardrailAlerted, GuardrailFinding
+from functions.kit.subjects.integrations import McpRequested
 from functions.kit.subjects.knowledge import (
     DocumentDeleted,
     DocumentFailed,
@@ -84,6 +85,7 @@ __all__ = [
     "KeyRotated",
     "LlmCall",
     "LlmCompleted",
+    "McpRequested",
     "PolicyUpdated",
     "ProviderUpdated",
     "QuotaChanged",

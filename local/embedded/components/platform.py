@@ -79,6 +79,17 @@ class Program:
             grace=_DRAIN_SECONDS,
         )
 
+    def background(self, port: int) -> Component:
+        """Works on what is in the queue; a task that has begun is finished."""
+        return self.server(
+            "integrations-worker",
+            "stateful.celery",
+            port=port,
+            after=("redis", "migrate"),
+            stage=Stage.TRAFFIC,
+            grace=_DRAIN_SECONDS,
+        )
+
     def simulator(self, port: int) -> Component:
         """Stands in for the LLM providers."""
         return self.server("simulator", "local.simulator", port=port, after=(), stage=Stage.SIMULATION, grace=5)

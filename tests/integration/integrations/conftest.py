@@ -1,5 +1,6 @@
 """An API behind MCP servers, on this machine's spare port: it notes what it is sent and answers as it is told."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from aiohttp import web
 
 from tests.platform import Platform
 
-DOCUMENT = {
+DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {"title": "Pets", "version": "1"},
     "paths": {
@@ -40,6 +41,10 @@ class Pets:
 
     base_url: str
     seen: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
+    document: dict[str, Any] = field(default_factory=lambda: DOCUMENT)
+    raw: bytes = b""
+    status: int = 200
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
     def headers(self) -> dict[str, str]:
         return self.seen[-1][2]
@@ -53,6 +58,13 @@ async def pets(platform: Platform) -> AsyncIterator[Pets]:
         body = await request.text()
         headers = {name.lower(): value for name, value in request.headers.items()}
         api.seen.append((request.method, request.raw_path, headers, body))
+        if request.path == "/openapi.json":
+            return web.json_response(api.document, status=api.status)
+        if request.path == "/raw":
+            return web.Response(body=api.raw)
+        if request.path == "/slow.json":
+            await api.let_go.wait()
+            return web.json_response(api.document)
         if request.path == "/token":
             return web.json_response({"access_token": "for-pets-alone", "expires_in": 300, "token_type": "Bearer"})
         if request.path == "/moved":

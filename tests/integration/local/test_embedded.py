@@ -41,6 +41,7 @@ COMPONENTS = (
     "dispatcher",
     "temporal",
     "agents-worker",
+    "integrations-worker",
     "edge",
 )
 IDLE_MB = 1536

@@ -1,0 +1,1 @@
+"""Puts into the queue what background workers are to do."""
