@@ -93,9 +93,9 @@ class Objects:
         body = json.dumps(item).encode()
         kept: dict[str, Any] = json.loads(self._cluster.call("PATCH", target, body, kind=_APPLY))
         kept.pop("status", None)
-        # Both count a controller's word on the status, too, which it says when it likes.
+        # Both, where they are there, count a controller's word on the status, too, which it says when it likes.
         for name in ("resourceVersion", "managedFields"):
-            del kept["metadata"][name]
+            kept["metadata"].pop(name, None)
         return kept
 
     def delete(self, item: Mapping[str, Any]) -> None:
