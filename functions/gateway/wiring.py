@@ -202,7 +202,6 @@ def _cache(runtime: Runtime, answers: RedisAnswerCache, embedder: Embedder, link
         answers,
         embedder,
         CacheFeedback(RedisCacheBook(link)),
-        load_prices(),
         embedding_seconds=runtime.settings.cache_embedding_seconds,
         spawn=runtime.spawn,
     )

@@ -385,11 +385,13 @@ class Completions:
     async def _serve_cached(self, call: Call, cached: CachedAnswer) -> Told:
         call.cached = cached
         call.most_tokens = None
-        self._cache.served(call, cached)
-        self._landed(call)
         saved = Usage.of(cached.completion.get("usage")) or Usage()
+        worth = self._usage.worth(call.target, saved)
+        remembering = self._cache.served(call, cached, saved.total_tokens, worth)
+        self._landed(call)
         said = call.said(cached.completion)
-        await self._behind_answer(self._usage.record_cached(call.booking, cached.state, saved, said=said))
+        counting = self._usage.record_cached(call.booking, cached.state, saved.total_tokens, worth, said)
+        await self._behind_answer(counting, remembering)
         return Told(cached.completion)
 
     async def _settle(self, call: Call, assembler: Assembler, status: Status) -> None:

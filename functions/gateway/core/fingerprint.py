@@ -12,6 +12,8 @@ from functions.gateway.core.models import CacheKey, Json, Target
 _IRRELEVANT = frozenset(
     {"stream", "stream_options", "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
 )
+# Fields with which an answer is more than words that stay as they are.
+_UNSHARED = ("tools", "functions", "audio", "web_search_options", "prediction")
 _MOST_QUESTION_CHARACTERS = 4000
 _ID_CHARACTERS = 32
 
@@ -57,7 +59,7 @@ def may_store(completion: Json) -> bool:
 
 def _may_share(body: Json, max_temperature: float) -> bool:
     return (
-        not any(body.get(name) for name in ("tools", "functions", "audio", "web_search_options", "prediction"))
+        not any(map(body.get, _UNSHARED))
         and body.get("n") in (None, 1)
         and (body.get("temperature") or 0) <= max_temperature
         and not any(message.get("role") == "tool" for message in body["messages"])

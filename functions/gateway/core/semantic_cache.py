@@ -11,8 +11,8 @@ from functions.gateway.core.answers_agree import AnswerJudge
 from functions.gateway.core.cache_feedback import CacheFeedback
 from functions.gateway.core.cache_ports import Given
 from functions.gateway.core.embeddings import Embedder
-from functions.gateway.core.models import CachedAnswer, CachePolicy, Candidate, Json, Learned, QuestionVector, Usage
-from functions.gateway.core.ports import AnswerCache, Prices
+from functions.gateway.core.models import CachedAnswer, CachePolicy, Candidate, Json, Learned, QuestionVector
+from functions.gateway.core.ports import AnswerCache
 from functions.gateway.core.similarity import may_share_answer
 from functions.kit.errors import DcoderError
 from functions.kit.settings import TenantSettings
@@ -38,7 +38,6 @@ class SemanticCache:
         store: AnswerCache,
         embedder: Embedder,
         feedback: CacheFeedback,
-        prices: Prices,
         *,
         embedding_seconds: float,
         spawn: Callable[[Coroutine[Any, Any, None], str], None],
@@ -47,7 +46,6 @@ class SemanticCache:
         self._embedder = embedder
         self._feedback = feedback
         self._judge = AnswerJudge(embedder)
-        self._prices = prices
         self._embedding_seconds = embedding_seconds
         self._spawn = spawn
 
@@ -105,14 +103,23 @@ class SemanticCache:
             call.is_leading = False
             self._spawn(self._store.land(call.key, call.booking.usage_id), "cache-land")
 
-    def served(self, call: "Call", answer: CachedAnswer) -> None:
-        """Count an answer that was given, and what it saved."""
-        saved = Usage.of(answer.completion.get("usage")) or Usage()
-        money = self._prices.cost_micro_usd(call.target.provider.kind, call.target.model, saved)
-        counted = {answer.state: 1, "savedTokens": saved.total_tokens, "savedMicroUsd": money}
+    def served(
+        self, call: "Call", answer: CachedAnswer, saved_tokens: int, saved_micro_usd: int
+    ) -> Coroutine[Any, Any, None] | None:
+        """Count an answer that was given.
+
+        Args:
+            saved_tokens: what asking a provider would have taken.
+            saved_micro_usd: what it would have cost.
+
+        Returns:
+            what remembers, behind the answer, which one it was; None where that cannot be told.
+        """
+        counted = {answer.state: 1, "savedTokens": saved_tokens, "savedMicroUsd": saved_micro_usd}
         self._store.note(call.caller.tenant_id, counted, answer.entry_id or None)
-        if call.key is not None and answer.entry_id:
-            self._spawn(self._store.remember_hit(call.key, call.caller.request_id, answer), "cache-hit")
+        if call.key is None or not answer.entry_id:
+            return None
+        return self._store.remember_hit(call.key, call.caller.request_id, answer)
 
     async def _similar(self, call: "Call") -> CachedAnswer | None:
         settings = call.caller.settings

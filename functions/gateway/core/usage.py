@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from functions.gateway.core.booking import Booking, Status
-from functions.gateway.core.models import CacheState, Json, Usage
+from functions.gateway.core.models import CacheState, Json, Target, Usage
 from functions.gateway.core.ports import CallObserver, Contents, Meter, Prices
 from functions.gateway.core.quota import Limit
+from functions.kit.subjects import UsageRecord
 
 
 class Said(NamedTuple):
@@ -56,8 +57,11 @@ class UsageBook:
 
     def price(self, booking: Booking, usage: Usage) -> None:
         """Put down what a call that a provider answered has cost."""
-        target = booking.target
-        booking.cost_micro_usd = self._prices.cost_micro_usd(target.provider.kind, target.model, usage)
+        booking.cost_micro_usd = self.worth(booking.target, usage)
+
+    def worth(self, target: Target, usage: Usage) -> int:
+        """What so many tokens cost there, in millionths of a US dollar."""
+        return self._prices.cost_micro_usd(target.provider.kind, target.model, usage)
 
     async def record(self, booking: Booking, usage: Usage, *, status: Status = "ok", said: Said | None = None) -> None:
         """Put down what a call that a provider answered has cost, and count it."""
@@ -65,10 +69,11 @@ class UsageBook:
         await self.count(booking, usage, said, status=status)
 
     async def record_cached(
-        self, booking: Booking, state: CacheState, saved: Usage, *, said: Said | None = None
+        self, booking: Booking, state: CacheState, saved_tokens: int, saved_micro_usd: int, said: Said
     ) -> None:
         """Count a call that the cache answered: no tokens, no cost, and what it saved."""
-        await self.count(booking, Usage(), said, state=state, saved=saved)
+        record = booking.record(Usage(), cached=state, saved_tokens=saved_tokens, saved_micro_usd=saved_micro_usd)
+        await self._settle(booking, record, said)
 
     async def count(
         self,
@@ -77,18 +82,11 @@ class UsageBook:
         said: Said | None,
         *,
         status: Status = "ok",
-        state: CacheState = "miss",
-        saved: Usage | None = None,
     ) -> None:
-        """Count a call whose cost is known."""
-        target, spared = booking.target, saved or Usage()
-        record = booking.record(
-            usage,
-            status=status,
-            cached=state,
-            saved_tokens=spared.total_tokens,
-            saved_micro_usd=self._prices.cost_micro_usd(target.provider.kind, target.model, spared) if saved else 0,
-        )
+        """Count a call that a provider answered, and whose cost is put down."""
+        await self._settle(booking, booking.record(usage, status=status), said)
+
+    async def _settle(self, booking: Booking, record: UsageRecord, said: Said | None) -> None:
         held, booking.is_held, booking.is_counted = booking.is_held, False, True
         content = await self._contents.sealed(booking, said.body, said.completion) if said else b""
         await self._meter.settle(record, booking.limits, held=held, content=content)

@@ -86,7 +86,7 @@ def process(redis_process: Server, books: Books, stack: AsyncExitStack, tmp_path
             admission = Admission(directory, meter, prices, spawn)
             embedder = cast("Embedder", None)  # the tenant has no semantic tier
             feedback = CacheFeedback(RedisCacheBook(link))
-            cache = SemanticCache(RedisAnswerCache(link), embedder, feedback, prices, embedding_seconds=1, spawn=spawn)
+            cache = SemanticCache(RedisAnswerCache(link), embedder, feedback, embedding_seconds=1, spawn=spawn)
             return Completions(
                 Providers(),
                 {"openai": cast("ChatWire", wire)},
