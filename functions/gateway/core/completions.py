@@ -8,6 +8,7 @@ from typing import Any
 from functions.gateway.core.admission import Admission
 from functions.gateway.core.booking import Booking
 from functions.gateway.core.call import Answer, Call, StreamedAnswer
+from functions.gateway.core.counting import CountedBehind, Work, asking
 from functions.gateway.core.dialects import Dialect, Passage, understanding
 from functions.gateway.core.errors import ProviderRejected, QuotaExceeded, begun_before
 from functions.gateway.core.fingerprint import cache_key, may_store
@@ -42,9 +43,6 @@ from functions.kit.errors import DcoderError
 
 # Tenant and digest of the request.
 _Flight = tuple[str, str]
-_Work = Coroutine[Any, Any, None]
-# Calls that are counted behind their answers, at once; beyond them the next is counted before it is answered.
-_MOST_BEHIND = 1_000
 
 
 class _LeaderLeft(Exception):
@@ -82,7 +80,7 @@ class Completions:
         self._contents = contents
         self._compressor = compressor
         self._spawn = spawn
-        self._behind = 0
+        self._counted = CountedBehind(usage, spawn)
         self._flights: dict[_Flight, asyncio.Future[Told]] = {}
         self._streams: dict[_Flight, asyncio.Future[LiveStream | CachedAnswer | None]] = {}
 
@@ -342,30 +340,8 @@ class Completions:
                 usage = await estimated(call.target, call.body, written_in(completion))
         self._usage.price(call.booking, usage)
         counting = self._usage.count(call.booking, usage, call.said(completion))
-        await self._behind_answer(counting, self._keeping(call, completion))
+        await self._counted.behind(counting, self._keeping(call, completion))
         return told
-
-    async def _behind_answer(self, counting: _Work, keeping: _Work | None = None) -> None:
-        """Count a call once its answer is on its way, and keep that: whoever waits for it need not wait for either.
-
-        It is counted first where Redis is away, when the record is safe in a file and no reservation stands in for it,
-        or where many are behind already.
-        """
-        if self._usage.is_prompt and self._behind < _MOST_BEHIND:
-            self._behind += 1
-            self._spawn(self._counted(counting, keeping), "count-call")
-            return
-        await counting
-        if keeping is not None:
-            self._spawn(keeping, "cache-store")
-
-    async def _counted(self, counting: _Work, keeping: _Work | None) -> None:
-        try:
-            await counting
-        finally:
-            self._behind -= 1
-            if keeping is not None:
-                await keeping
 
     async def _told(self, call: Call) -> Told:
         passage = call.passage
@@ -379,8 +355,8 @@ class Completions:
         with understanding(call.target):
             return Told(dialect.completion(own), own)
 
-    def _asking(self, call: Call) -> "_Asking":
-        return _Asking(call, self._usage)
+    def _asking(self, call: Call) -> asking:
+        return asking(call, self._usage)
 
     async def _serve_cached(self, call: Call, cached: CachedAnswer) -> Told:
         call.cached = cached
@@ -391,7 +367,7 @@ class Completions:
         self._landed(call)
         said = call.said(cached.completion)
         counting = self._usage.record_cached(call.booking, cached.state, saved.total_tokens, worth, said)
-        await self._behind_answer(counting, remembering)
+        await self._counted.behind(counting, remembering)
         return Told(cached.completion)
 
     async def _settle(self, call: Call, assembler: Assembler, status: Status) -> None:
@@ -403,7 +379,7 @@ class Completions:
             if keeping is not None:
                 self._spawn(keeping, "cache-store")
 
-    def _keeping(self, call: Call, completion: Json) -> _Work | None:
+    def _keeping(self, call: Call, completion: Json) -> Work | None:
         """What keeps an answer; None where it may not be kept, which those who wait for it are told."""
         if call.key is not None and call.control.may_store and may_store(completion):
             return self._kept(call, completion)
@@ -422,21 +398,3 @@ class Completions:
         if call.flight is not None:
             del self._flights[call.flight]
             call.flight = None
-
-
-class _Asking:
-    """A provider is waited for within the block; a call that it ends with nothing to count is counted as failed."""
-
-    __slots__ = ("_call", "_since", "_usage")
-
-    def __init__(self, call: Call, usage: UsageBook) -> None:
-        self._call = call
-        self._usage = usage
-
-    def __enter__(self) -> None:
-        self._since = self._call.asks()
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._call.was_answered(self._since)
-        if isinstance(error, DcoderError) and begun_before(error) is None:
-            self._usage.failed(self._call.booking, error.code)
