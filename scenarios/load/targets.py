@@ -68,8 +68,8 @@ class Target:
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + content
 
     def cpu_seconds(self) -> float:
-        """Processor time that the target's processes have taken so far."""
-        return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in self.processes)
+        """Processor time that the target's processes and their children have taken so far."""
+        return sum(sum(member.cpu_times()[:2]) for member in self._family())
 
     def descriptors(self) -> int:
         """Open files and sockets of the target's processes."""
@@ -77,9 +77,11 @@ class Target:
 
     def memory_mb(self) -> float:
         """Resident memory of the target's processes and their children."""
-        families = [psutil.Process(pid) for pid in self.processes]
-        members = {p.pid: p for family in families for p in (family, *family.children(recursive=True))}
-        return sum(p.memory_info().rss for p in members.values()) / 2**20
+        return sum(member.memory_info().rss for member in self._family()) / 2**20
+
+    def _family(self) -> Iterable[psutil.Process]:
+        parents = [psutil.Process(pid) for pid in self.processes]
+        return {p.pid: p for parent in parents for p in (parent, *parent.children(recursive=True))}.values()
 
 
 def _asked(text: str, number: int) -> str:
@@ -100,18 +102,22 @@ def free_port() -> int:
 
 @contextmanager
 def process(command: list[str], **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that ends with the block."""
+    """A process that ends with the block, as do those that it has begun."""
     log = (HERE / ".bench.log").open("ab")
     running = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **environment}, cwd=HERE)
     try:
         yield running
     finally:
+        begun = psutil.Process(running.pid).children(recursive=True) if running.poll() is None else []
         running.terminate()
         try:
             running.wait(10)
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()
+        _, left = psutil.wait_procs(begun, timeout=3)
+        for member in left:
+            member.kill()
         log.close()
 
 

@@ -32,7 +32,7 @@ def main() -> int:
     # Unique, so that nobody answers for another one.
     name = f"integrations@{socket.gethostname()}-{os.getpid()}-{new_id()[-6:]}"
     # A process of its own: this one forks for its tasks, and a fork beside threads may hang for ever.
-    probes = subprocess.Popen([sys.executable, "-P", "-m", "stateful.celery.probes", name])
+    probes = subprocess.Popen([sys.executable, "-P", "-m", "stateful.celery.probes", name, str(os.getpid())])
     try:
         worker = app.Worker(
             hostname=name,

@@ -1,6 +1,6 @@
 """What a worker tells of itself: whether it works, and how its tasks ended, from the events that it sends.
 
-`python -m stateful.celery.probes NAME` is started by the worker of that name, and ends with it.
+`python -m stateful.celery.probes NAME PARENT` is started by the worker of that name and process id, and ends with it.
 """
 
 import http.server
@@ -118,9 +118,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Probes are not worth a line."""
 
 
-def main(name: str) -> None:
-    """Until the worker, our parent, is gone."""
-    parent, settings = os.getppid(), load_settings()
+def main(name: str, parent: int) -> None:
+    """Until the worker, our parent, is gone; it may be already."""
+    settings = load_settings()
     configure_logging(settings.log_level)
     app = producer(settings.queue_url.get_secret_value())
     host = "127.0.0.1" if settings.environment == "embedded" else "0.0.0.0"  # noqa: S104 - a container's contract
@@ -132,4 +132,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))
