@@ -45,8 +45,3 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Asyncio's call when a client has connected."""
         super().connection_made(CoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
-
-    def on_response_complete(self) -> None:
-        """Send an answer that is whole (uvicorn's call), ahead of what is done behind it in this turn."""
-        self.transport.flush()  # type: ignore[attr-defined]
-        super().on_response_complete()

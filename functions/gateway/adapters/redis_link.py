@@ -46,11 +46,6 @@ class RedisLink:
         self._wire: _Wire | None = None
         self._connecting: asyncio.Task[_Wire] | None = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a connection that nothing is known against."""
-        return self._wire is not None and not self._wire.lost
-
     def begin(self, *parts: Any) -> "asyncio.Future[Any] | None":
         """Send a command now, and wait for its reply or error later; None where there is no connection yet."""
         wire = self._wire
@@ -63,10 +58,8 @@ class RedisLink:
             RedisAway: there is no reply.
             RedisRefused: the reply is an error.
         """
-        wire = self._wire
-        if wire is None or wire.lost:
-            wire = await self._connect()
-        return _unwrapped(await wire.ask(parts))
+        begun = self.begin(*parts)
+        return _unwrapped(await (begun if begun is not None else (await self._connect()).ask(parts)))
 
     async def transact(self, *commands: tuple[Any, ...]) -> list[Any]:
         """The replies of commands that take effect together or not at all (MULTI … EXEC).

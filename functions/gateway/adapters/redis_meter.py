@@ -14,7 +14,7 @@ from functions.gateway.adapters.quota_scripts import FIRST_KEYS, RELEASE, RENEW,
 from functions.gateway.adapters.redis_link import RedisAway, RedisLink, RedisRefused
 from functions.gateway.adapters.spool import Spool
 from functions.gateway.core.ports import Granted, LimitDirectory, Refused
-from functions.gateway.core.quota import Addition, Hold, Limit, Subjects, additions
+from functions.gateway.core.quota import Hold, Limit, Subjects, additions
 from functions.kit.clock import rfc3339
 from functions.kit.errors import DependencyUnavailable
 from functions.kit.quotas import Span
@@ -63,11 +63,6 @@ class RedisMeter:
         self._most_with_content = most_with_content
         self._held: dict[str, None] = {}
 
-    @property
-    def is_reachable(self) -> bool:
-        """Whether Redis was there a moment ago."""
-        return self._link.is_open
-
     async def reserve(
         self, record: UsageRecord, holds: Sequence[Hold], completion: int, *, again: bool = False
     ) -> Granted | Refused:
@@ -108,19 +103,32 @@ class RedisMeter:
 
     async def fail(self, record: UsageRecord, *, held: bool) -> None:
         """Count a call that used nothing of any limit, and give back what is held for it, in one step."""
-        await self.settle(record, (), held=held)
+        await self.begin(record, (), held=held).finish()
 
-    async def settle(self, record: UsageRecord, limits: Sequence[Limit], *, held: bool, content: bytes = b"") -> None:
-        """Count one call: in Redis, or on disk until Redis is back."""
-        line = record.model_dump_json(by_alias=True).encode()
-        try:
-            await self._count(record, line, additions(limits, record), held=held, content=content)
-        except (RedisAway, RedisRefused) as error:
-            _logger.warning("usage goes to the spool", extra={"reason": str(error)})
-            if content and self._spool.is_long:
-                CONTENT_LOST.inc()
-                content = b""
-            await self._spool.append(line + _TAB + binascii.b2a_base64(content, newline=False) if content else line)
+    def begin(
+        self, record: UsageRecord, limits: Sequence[Limit], *, held: bool, content: bytes = b""
+    ) -> "RedisSettlement":
+        """Have one call counted: in Redis, or on disk until Redis is back."""
+        return self._begin(record, record.model_dump_json(by_alias=True).encode(), limits, held=held, content=content)
+
+    async def settled(self, settlement: "RedisSettlement") -> None:
+        """Wait for Redis' word that it is counted.
+
+        Raises:
+            RedisAway: there is none.
+            RedisRefused: it cannot be counted.
+        """
+        if await SETTLE.run(self._link, settlement.keys, settlement.arguments, settlement.begun) == 2:
+            CONTENT_LOST.inc()
+        self._held.pop(settlement.usage_id, None)
+
+    async def spool(self, line: bytes, content: bytes, reason: Exception) -> None:
+        """Keep a record on disk until Redis is back."""
+        _logger.warning("usage goes to the spool", extra={"reason": str(reason)})
+        if content and self._spool.is_long:
+            CONTENT_LOST.inc()
+            content = b""
+        await self._spool.append(line + _TAB + binascii.b2a_base64(content, newline=False) if content else line)
 
     async def replay(self, line: bytes) -> None:
         """Count a spooled record.
@@ -132,7 +140,7 @@ class RedisMeter:
         line, _, encoded = line.partition(_TAB)
         record, content = UsageRecord.model_validate_json(line), binascii.a2b_base64(encoded)
         limits = (await self._directory.limits(record.tenant_id)).applying(Subjects.of(record))
-        await self._count(record, line, additions(limits, record), held=True, content=content)
+        await self.settled(self._begin(record, line, limits, held=True, content=content))
 
     async def keep(self) -> None:
         """Renew what is held for calls that last, and give back what dead processes held. Runs until cancelled."""
@@ -151,19 +159,46 @@ class RedisMeter:
     def _lease_ms(self) -> int:
         return round(self._lease * 1000)
 
-    async def _count(
-        self, record: UsageRecord, line: bytes, added: Sequence[Addition], *, held: bool, content: bytes
-    ) -> None:
+    def _begin(
+        self, record: UsageRecord, line: bytes, limits: Sequence[Limit], *, held: bool, content: bytes
+    ) -> "RedisSettlement":
         keys = [*FIRST_KEYS, _day(record), _mark(record)]
         arguments: list[Any] = [record.usage_id, line, record.prompt_tokens, record.completion_tokens]
         arguments += [record.cost_micro_usd, _KEEP_SECONDS, int(held), content, self._most_with_content]
-        for limit, span, amount in added:
+        for limit, span, amount in additions(limits, record):
             counter = _counter(limit, span)
             keys.append(counter.key)
             arguments += [amount, limit.maximum, counter.thresholds, counter.expires, counter.seed, counter.event]
-        if await SETTLE.run(self._link, keys, arguments) == 2:
-            CONTENT_LOST.inc()
-        self._held.pop(record.usage_id, None)
+        begun = SETTLE.begin(self._link, keys, arguments)
+        return RedisSettlement(self, record.usage_id, line, content, keys, arguments, begun)
+
+
+class RedisSettlement(NamedTuple):
+    """Port `Settlement`: a run of the script that counts, and what to do should Redis not answer.
+
+    Attributes:
+        begun: the script's reply, on its way; None where there was no connection to send it by.
+    """
+
+    meter: RedisMeter
+    usage_id: str
+    line: bytes
+    content: bytes
+    keys: list[str]
+    arguments: list[Any]
+    begun: "asyncio.Future[Any] | None"
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether Redis was sent it."""
+        return self.begun is not None
+
+    async def finish(self) -> None:
+        """Wait until it is counted, or on disk."""
+        try:
+            await self.meter.settled(self)
+        except (RedisAway, RedisRefused) as error:
+            await self.meter.spool(self.line, self.content, error)
 
 
 class _Counter(NamedTuple):

@@ -46,17 +46,24 @@ class ContentSealer:
             self._asked[caller.tenant_id] = asyncio.Event()
             self._spawn(self._ask(caller.tenant_id), "data-key")
 
-    async def sealed(self, booking: Booking, body: Json, completion: Json | None) -> bytes:
+    def is_expected(self, booking: Booking) -> bool:
+        """Whether the tenant's key is asked for, and none is known yet."""
+        caller = booking.caller
+        return caller.tenant_id in self._asked and caller.tenant_id not in self._known
+
+    async def expected(self, booking: Booking) -> None:
+        """Wait for the tenant's key, for a moment."""
+        if (asked := self._asked.get(booking.caller.tenant_id)) is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    await asked.wait()
+
+    def sealed(self, booking: Booking, body: Json, completion: Json | None) -> bytes:
         """Ciphertext of the call's content; empty where the tenant has nothing examined, or no key can be had."""
         caller = booking.caller
         if not caller.examined or booking.internal:
             return b""
         known = self._known.get(caller.tenant_id)
-        if known is None and (asked := self._asked.get(caller.tenant_id)) is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_PATIENCE_SECONDS):
-                    await asked.wait()
-            known = self._known.get(caller.tenant_id)
         if known is None:
             LOST.labels("key").inc()
             return b""

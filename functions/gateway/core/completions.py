@@ -80,7 +80,7 @@ class Completions:
         self._contents = contents
         self._compressor = compressor
         self._spawn = spawn
-        self._counted = CountedBehind(usage, spawn)
+        self._counted = CountedBehind(spawn)
         self._flights: dict[_Flight, asyncio.Future[Told]] = {}
         self._streams: dict[_Flight, asyncio.Future[LiveStream | CachedAnswer | None]] = {}
 
@@ -320,7 +320,9 @@ class Completions:
             return error
         except BaseException:
             if begun is not None:
+                # Unheard, it may have made this call the one that others wait for.
                 begun.cancel()
+                call.is_leading = True
             raise
         return None
 
@@ -339,7 +341,7 @@ class Completions:
             if usage is None:
                 usage = await estimated(call.target, call.body, written_in(completion))
         self._usage.price(call.booking, usage)
-        counting = self._usage.count(call.booking, usage, call.said(completion))
+        counting = self._usage.begin(call.booking, usage, call.said(completion))
         await self._counted.behind(counting, self._keeping(call, completion))
         return told
 
@@ -366,7 +368,7 @@ class Completions:
         remembering = self._cache.served(call, cached, saved.total_tokens, worth)
         self._landed(call)
         said = call.said(cached.completion)
-        counting = self._usage.record_cached(call.booking, cached.state, saved.total_tokens, worth, said)
+        counting = self._usage.begin_cached(call.booking, cached.state, saved.total_tokens, worth, said)
         await self._counted.behind(counting, remembering)
         return Told(cached.completion)
 

@@ -1,49 +1,51 @@
-"""When a call is counted: behind its answer, and as failed where a provider ends it with nothing to count."""
+"""When a call is counted: sent ahead of its answer, and as failed where a provider ends it with nothing to count."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from functions.gateway.core.call import Call
 from functions.gateway.core.errors import begun_before
-from functions.gateway.core.usage import UsageBook
+from functions.gateway.core.usage import Counting, UsageBook
 from functions.kit.errors import DcoderError
 
 Work = Coroutine[Any, Any, None]
-# Calls that are counted behind their answers, at once; beyond them the next is counted before it is answered.
+# Calls whose counting is not known to be done; beyond them the next is counted before it is answered.
 _MOST_BEHIND = 1_000
 
 
 class CountedBehind:
-    """Counts calls once their answers are on their way (docs/adr/0040).
+    """Learns behind calls' answers that they are counted (docs/adr/0040).
 
     Args:
         spawn: runs work in the background, owned by the process.
     """
 
-    def __init__(self, usage: UsageBook, spawn: Callable[[Work, str], None]) -> None:
-        self._usage = usage
+    def __init__(self, spawn: Callable[[Work, str], None]) -> None:
         self._spawn = spawn
         self._under_way = 0
 
-    async def behind(self, counting: Work, keeping: Work | None = None) -> None:
-        """Count a call once its answer is on its way, and keep that: whoever waits for it need not wait for either.
+    async def behind(self, counting: Counting, keeping: Work | None = None) -> None:
+        """Finish counting a call, and keep its answer: whoever waits for the answer need not wait for either.
 
-        It is counted first where Redis is away, when the record is safe in a file and no reservation stands in for it,
-        or where many are behind already.
+        He waits until it is counted where it could not be sent to the books, and is in a file then; or where many
+        are behind already. Should he leave meanwhile, it is counted all the same.
         """
-        if self._usage.is_prompt and self._under_way < _MOST_BEHIND:
-            self._under_way += 1
-            self._spawn(self._both(counting, keeping), "count-call")
-            return
-        await counting
-        if keeping is not None:
-            self._spawn(keeping, "keep-answer")
+        counted = None
+        if not counting.is_sent or self._under_way >= _MOST_BEHIND:
+            counted = asyncio.get_running_loop().create_future()
+        self._under_way += 1
+        self._spawn(self._both(counting, keeping, counted), "count-call")
+        if counted is not None:
+            await counted
 
-    async def _both(self, counting: Work, keeping: Work | None) -> None:
+    async def _both(self, counting: Counting, keeping: Work | None, counted: "asyncio.Future[None] | None") -> None:
         try:
-            await counting
+            await counting.finish()
         finally:
             self._under_way -= 1
+            if counted is not None and not counted.done():
+                counted.set_result(None)
             if keeping is not None:
                 await keeping
 

@@ -125,19 +125,27 @@ class AnswerCache(Protocol):
 class Meter(Protocol):
     """Records what was used. Never loses a record it accepted, and never raises for it."""
 
-    @property
-    def is_reachable(self) -> bool:
-        """Whether the store of records was there a moment ago."""
-        ...
-
-    async def settle(self, record: UsageRecord, limits: Sequence[Limit], *, held: bool, content: bytes = b"") -> None:
-        """Count one call, once by its usage id.
+    def begin(self, record: UsageRecord, limits: Sequence[Limit], *, held: bool, content: bytes = b"") -> "Settlement":
+        """Send one call to the books, to be counted once by its usage id; how that ends is learned by finishing it.
 
         Args:
             limits: those that it counts against.
             held: whether something is held for it, which ends with this.
             content: what was said in it, sealed; kept beside the record for the event that tells of the call.
         """
+        ...
+
+
+class Settlement(Protocol):
+    """One call on its way into the books."""
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it is on its way already, ahead of whatever is sent to anybody after it."""
+        ...
+
+    async def finish(self) -> None:
+        """Wait until it is in the books, or kept where it gets there later."""
         ...
 
 
@@ -148,7 +156,15 @@ class Contents(Protocol):
         """A call has begun whose content will have to be sealed when it ends."""
         ...
 
-    async def sealed(self, booking: Booking, body: Json, completion: Json | None) -> bytes:
+    def is_expected(self, booking: Booking) -> bool:
+        """Whether what it takes to seal the call's content may be had in a moment."""
+        ...
+
+    async def expected(self, booking: Booking) -> None:
+        """Wait for that moment."""
+        ...
+
+    def sealed(self, booking: Booking, body: Json, completion: Json | None) -> bytes:
         """The call's content; empty where the tenant has nothing examined, or it cannot be had."""
         ...
 

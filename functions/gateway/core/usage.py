@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from functions.gateway.core.booking import Booking, Status
 from functions.gateway.core.models import CacheState, Json, Target, Usage
-from functions.gateway.core.ports import CallObserver, Contents, Meter, Prices
+from functions.gateway.core.ports import CallObserver, Contents, Meter, Prices, Settlement
 from functions.gateway.core.quota import Limit
 from functions.kit.subjects import UsageRecord
 
@@ -50,11 +50,6 @@ class UsageBook:
         """A call has ended without anything to count."""
         self._observer.failed(booking, code)
 
-    @property
-    def is_prompt(self) -> bool:
-        """Whether what is counted now is in the books at once, by all that is known."""
-        return self._meter.is_reachable
-
     def price(self, booking: Booking, usage: Usage) -> None:
         """Put down what a call that a provider answered has cost."""
         booking.cost_micro_usd = self.worth(booking.target, usage)
@@ -66,30 +61,62 @@ class UsageBook:
     async def record(self, booking: Booking, usage: Usage, *, status: Status = "ok", said: Said | None = None) -> None:
         """Put down what a call that a provider answered has cost, and count it."""
         self.price(booking, usage)
-        await self.count(booking, usage, said, status=status)
+        await self.begin(booking, usage, said, status=status).finish()
 
-    async def record_cached(
+    def begin(self, booking: Booking, usage: Usage, said: Said | None, *, status: Status = "ok") -> "Counting":
+        """Send to the books a call that a provider answered, and whose cost is put down."""
+        return self._begin(booking, booking.record(usage, status=status), said)
+
+    def begin_cached(
         self, booking: Booking, state: CacheState, saved_tokens: int, saved_micro_usd: int, said: Said
-    ) -> None:
-        """Count a call that the cache answered: no tokens, no cost, and what it saved."""
+    ) -> "Counting":
+        """Send to the books a call that the cache answered: no tokens, no cost, and what it saved."""
         record = booking.record(Usage(), cached=state, saved_tokens=saved_tokens, saved_micro_usd=saved_micro_usd)
-        await self._settle(booking, record, said)
+        return self._begin(booking, record, said)
 
-    async def count(
-        self,
-        booking: Booking,
-        usage: Usage,
-        said: Said | None,
-        *,
-        status: Status = "ok",
-    ) -> None:
-        """Count a call that a provider answered, and whose cost is put down."""
-        await self._settle(booking, booking.record(usage, status=status), said)
-
-    async def _settle(self, booking: Booking, record: UsageRecord, said: Said | None) -> None:
+    def _begin(self, booking: Booking, record: UsageRecord, said: Said | None) -> "Counting":
         held, booking.is_held, booking.is_counted = booking.is_held, False, True
-        content = await self._contents.sealed(booking, said.body, said.completion) if said else b""
-        await self._meter.settle(record, booking.limits, held=held, content=content)
+        is_early = said is not None and self._contents.is_expected(booking)
+        settlement = None if is_early else self._sent(booking, record, said, held=held)
+        return Counting(self, booking, record, said, held, settlement)
+
+    def _sent(self, booking: Booking, record: UsageRecord, said: Said | None, *, held: bool) -> Settlement:
+        content = self._contents.sealed(booking, said.body, said.completion) if said else b""
+        return self._meter.begin(record, booking.limits, held=held, content=content)
+
+    async def finish(self, counting: "Counting") -> None:
+        """Wait until a call is in the books, then tell those who want to know."""
+        booking, record, said = counting.booking, counting.record, counting.said
+        settlement = counting.settlement
+        if settlement is None:
+            await self._contents.expected(booking)
+            settlement = self._sent(booking, record, said, held=counting.held)
+        await settlement.finish()
         self._observer.ended(booking, record, said)
-        if held:
+        if counting.held:
             self._freed(booking.limits)
+
+
+class Counting(NamedTuple):
+    """One call on its way into the books.
+
+    Attributes:
+        held: whether something was held for it.
+        settlement: None where it waits for what its content is sealed with.
+    """
+
+    book: UsageBook
+    booking: Booking
+    record: UsageRecord
+    said: Said | None
+    held: bool
+    settlement: Settlement | None
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it is on its way there, ahead of an answer that is sent now."""
+        return self.settlement is not None and self.settlement.is_sent
+
+    async def finish(self) -> None:
+        """Wait until it is there, then tell those who want to know."""
+        await self.book.finish(self)

@@ -51,7 +51,13 @@ class Unsaid:
     def expect(self, booking: Booking) -> None:
         pass
 
-    async def sealed(self, booking: Booking, body: Json, completion: Json | None) -> bytes:
+    def is_expected(self, booking: Booking) -> bool:
+        return False
+
+    async def expected(self, booking: Booking) -> None:
+        pass
+
+    def sealed(self, booking: Booking, body: Json, completion: Json | None) -> bytes:
         return b""
 
 

@@ -1,8 +1,8 @@
-"""A call is counted once its answer is on its way, and before it where nothing would stand in for the record."""
+"""A call is sent to the books ahead of its answer, which waits for them only where they are away."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +10,7 @@ import pytest
 
 from functions.gateway.adapters.redis_cache import RedisAnswerCache
 from functions.gateway.adapters.redis_cache_admin import RedisCacheBook
+from functions.gateway.adapters.redis_link import RedisAway, RedisLink
 from functions.gateway.core.admission import Admission
 from functions.gateway.core.cache_feedback import CacheFeedback
 from functions.gateway.core.call import Answer
@@ -58,8 +59,9 @@ class Wire:
 class Process:
     """A gateway's completions on a Redis, with what it does behind them."""
 
-    def __init__(self, completions: Callable[[Any], Completions], wire: Wire) -> None:
+    def __init__(self, completions: Callable[[Any], Completions], wire: Wire, link: RedisLink) -> None:
         self.wire = wire
+        self.link = link
         self.behind: list[asyncio.Task[None]] = []
         self._completions = completions(self._spawn)
 
@@ -99,7 +101,7 @@ def process(redis_process: Server, books: Books, stack: AsyncExitStack, tmp_path
                 natives={},
             )
 
-        made = Process(completions, wire)
+        made = Process(completions, wire, link)
         stack.push_async_callback(made.finish)
         return made
 
@@ -132,12 +134,19 @@ async def test_while_redis_is_away_the_record_is_on_disk_before_the_answer(
     asking = asyncio.create_task(one.ask())
     await one.wire.asked.acquire()
     redis_process.kill()
-    # The connection's end is noticed before the provider's answer is.
-    await asyncio.sleep(0.1)
+    await eventually(lambda: _is_away(one.link), what="the connection's end to be noticed")
     one.wire.may_answer.release()
     answer = await asking
     assert answer.call.booking.usage_id in await asyncio.to_thread(_written, tmp_path)
     redis_process.start()
+
+
+async def _is_away(link: RedisLink) -> bool:
+    begun = link.begin("PING")
+    if begun is not None:
+        with suppress(RedisAway):
+            await begun
+    return begun is None
 
 
 def _written(folder: Path) -> str:

@@ -40,7 +40,7 @@ class Stage:
 
     async def call(self, *, mirrored: bool = True) -> None:
         one = record(self.tenant)
-        await self.meter.settle(one, self.limits, held=False)
+        await self.meter.begin(one, self.limits, held=False).finish()
         if mirrored:
             await self.mirror(one)
 
@@ -164,7 +164,7 @@ async def test_a_call_given_up_and_found_again_is_no_drift(stage: Stage, reconci
     none = {"prompt_tokens": 0, "completion_tokens": 0, "cost_micro_usd": 0}
     await stage.mirror(one.model_copy(update={"status": "expired", "cached": "miss", **none}))
     await stage.mirror(one)
-    await stage.meter.settle(one, stage.limits, held=False)
+    await stage.meter.begin(one, stage.limits, held=False).finish()
     assert [drift for drift in await reconcile(stage, patience=0.1) if drift.what != "redis"] == []
 
 
@@ -188,7 +188,7 @@ async def test_calls_that_failed_before_they_were_no_requests_are_put_right_once
     """Until failed calls without a token were taken out of limits on requests, such a row counted as one."""
     none = {"prompt_tokens": 0, "completion_tokens": 0, "cost_micro_usd": 0}
     one = record(stage.tenant).model_copy(update=none)
-    await stage.meter.settle(one, stage.limits, held=False)
+    await stage.meter.begin(one, stage.limits, held=False).finish()
     await stage.mirror(one)
     await books.client.delete("usage:pending")
     await stage.execute("UPDATE usage_ledger SET status = 'error' WHERE tenant_id = $1 AND prompt_tokens = 0")

@@ -126,7 +126,7 @@ class Run:
         if step[0] == "reserve":
             await self.reserve(gateway, need(*step[1:]))
         elif step[0] == "again" and self.last is not None:
-            await gateway.settle(self.last, self.model.limits, held=True)
+            await gateway.begin(self.last, self.model.limits, held=True).finish()
         elif step[0] == "late" and self.model.dead:
             await self.settle(gateway, self.model.dead.pop(step[1] % len(self.model.dead)), step[2])
         elif self.model.open and step[0] in {"settle", "release", "die"}:
@@ -162,7 +162,7 @@ class Run:
 
     async def settle(self, gateway: RedisMeter, call: Open, share: float) -> None:
         self.last = ended(call, share)
-        await gateway.settle(self.last, self.model.limits, held=True)
+        await gateway.begin(self.last, self.model.limits, held=True).finish()
         self.model.settled += 1
         for one in self.model.limits:
             amounts = {
@@ -239,7 +239,7 @@ async def test_at_once_from_everywhere_all_of_it_is_used_and_no_more(
             return 0
         await asyncio.sleep(0)
         used = {"prompt_tokens": 5, "completion_tokens": random.randint(0, answer.completion)}
-        await gateway.settle(one.model_copy(update=used), limits, held=True)
+        await gateway.begin(one.model_copy(update=used), limits, held=True).finish()
         return 5 + used["completion_tokens"]
 
     spent = sum(await asyncio.gather(*(call(number) for number in range(300))))
@@ -268,7 +268,9 @@ async def test_a_call_that_was_given_up_counts_when_its_end_becomes_known(
     assert isinstance(await gateway.reserve(other, holds([budget], need(5, 95, 1), NOON), 95), Granted)
     await gateway.release(other.usage_id)
     assert [one["status"] for one in await books.told("r")] == ["expired"]
-    await gateway.settle(call.model_copy(update={"prompt_tokens": 5, "completion_tokens": 7}), [budget], held=True)
+    await gateway.begin(
+        call.model_copy(update={"prompt_tokens": 5, "completion_tokens": 7}), [budget], held=True
+    ).finish()
     assert await books.of(budget) == (12, 0)
     assert [one["status"] for one in await books.told("r")] == ["expired", "ok"]
     assert await books.day() == {"requests": 1, "promptTokens": 5, "completionTokens": 7, "costMicroUsd": 0}
@@ -283,7 +285,7 @@ async def test_what_is_given_back_to_a_counter_that_is_gone_does_not_bring_it_ba
         call = record(status="expired")
         await gateway.reserve(call, holds([gone, begun_anew], need(5, 20, 1), NOON), 20)
         await books.client.delete(*(one.key(one.span(NOON)) for one in (gone, begun_anew)))
-        await gateway.settle(record(prompt_tokens=3), [begun_anew], held=False)
+        await gateway.begin(record(prompt_tokens=3), [begun_anew], held=False).finish()
         await gateway.release(call.usage_id)
     assert not await books.client.exists(gone.key(gone.span(NOON)))
     assert await books.of(begun_anew) == (3, 0)
@@ -305,7 +307,7 @@ async def test_a_limit_that_was_raised_is_crossed_anew(
     low = limit(10, thresholds=(80,))
     high = limit(100, thresholds=(80,), id=low.id)
     for one in (low, low, high, high, low):
-        await gateway.settle(record(prompt_tokens=20), [one], held=False)
+        await gateway.begin(record(prompt_tokens=20), [one], held=False).finish()
     assert [(one["limit"], one["threshold"], one["used"]) for one in await books.told("q")] == [
         (10, 80, 20),
         (100, 80, 80),
@@ -327,7 +329,7 @@ async def test_what_was_said_goes_with_the_record_until_too_much_waits(
 ) -> None:
     (gateway,) = await meters(stack, redis_process.port, tmp_path, 1, most_with_content=2)
     for content in (b"one", b"", b"three"):
-        await gateway.settle(record(), [], held=False, content=content)
+        await gateway.begin(record(), [], held=False, content=content).finish()
     entries: list[Any] = await books.client.xrange(PENDING)  # type: ignore[assignment]
     assert [fields.get(b"c") for _, fields in entries] == [b"one", None, None]
     assert all(b"r" in fields for _, fields in entries)
@@ -339,7 +341,7 @@ async def test_what_was_said_waits_on_disk_with_its_record(
     (gateway,) = await meters(stack, redis_process.port, tmp_path, 1)
     redis_process.kill()
     said = record()
-    await gateway.settle(said, [], held=False, content=b"\n\t\0 sealed")
+    await gateway.begin(said, [], held=False, content=b"\n\t\0 sealed").finish()
     redis_process.start()
     spool = gateway._spool
     assert await _replayed(spool, gateway) == 1
