@@ -40,7 +40,12 @@ class Span(NamedTuple):
 
 def span_of(window: Window, at: datetime) -> Span:
     """The window that a moment lies in."""
-    return _spans(int(at.timestamp()) // _MINUTE)[window]
+    return spans_at(at)[window]
+
+
+def spans_at(at: datetime) -> dict[Window, Span]:
+    """All windows that a moment lies in."""
+    return _spans(int(at.timestamp()) // _MINUTE)
 
 
 def counter_key(tenant_id: str, quota_id: str, span: Span) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -33,6 +33,11 @@ class DataKey:
 
     version: int
     key: bytes
+    cipher: AESGCM = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Made once: expanding the key takes as long as sealing a short text.
+        object.__setattr__(self, "cipher", AESGCM(self.key))
 
 
 class Place(NamedTuple):
@@ -89,7 +94,7 @@ class FileKeyManagement:
     async def wrap(self, data_key: bytes, tenant_id: str) -> WrappedKey:
         """Wrap under the active key; the tenant is authenticated with it."""
         active, keys = self._read()
-        return WrappedKey(active, _seal(keys[active], data_key, tenant_id.encode()))
+        return WrappedKey(active, _seal(AESGCM(keys[active]), data_key, tenant_id.encode()))
 
     async def unwrap(self, wrapped: WrappedKey, tenant_id: str) -> bytes:
         """Open with the key that wrapped it.
@@ -100,7 +105,7 @@ class FileKeyManagement:
         _, keys = self._read()
         if wrapped.kek_id not in keys:
             raise Internal(f"key-encryption key {wrapped.kek_id} is not in the key file")
-        return _open(keys[wrapped.kek_id], wrapped.wrapped, tenant_id.encode())
+        return _open(AESGCM(keys[wrapped.kek_id]), wrapped.wrapped, tenant_id.encode())
 
     def _read(self) -> tuple[str, dict[str, bytes]]:
         return read_key_file(self._path, "DCODER_KEK_FILE")
@@ -193,21 +198,21 @@ class SecretBox:
             Internal: the ciphertext was changed, or belongs to another place.
         """
         key = await self._keys.version(place.tenant_id, int.from_bytes(ciphertext[:4], "big"))
-        return _open(key.key, ciphertext[4:], place.associated_data())
+        return _open(key.cipher, ciphertext[4:], place.associated_data())
 
 
 def seal_under(key: DataKey, place: Place, secret: bytes) -> bytes:
     """Encrypt under a key that is at hand, in the form that `SecretBox` opens."""
-    return key.version.to_bytes(4, "big") + _seal(key.key, secret, place.associated_data())
+    return key.version.to_bytes(4, "big") + _seal(key.cipher, secret, place.associated_data())
 
 
-def _seal(key: bytes, plaintext: bytes, associated: bytes) -> bytes:
+def _seal(cipher: AESGCM, plaintext: bytes, associated: bytes) -> bytes:
     nonce = os.urandom(_NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plaintext, associated)
+    return nonce + cipher.encrypt(nonce, plaintext, associated)
 
 
-def _open(key: bytes, ciphertext: bytes, associated: bytes) -> bytes:
+def _open(cipher: AESGCM, ciphertext: bytes, associated: bytes) -> bytes:
     try:
-        return AESGCM(key).decrypt(ciphertext[:_NONCE_BYTES], ciphertext[_NONCE_BYTES:], associated)
+        return cipher.decrypt(ciphertext[:_NONCE_BYTES], ciphertext[_NONCE_BYTES:], associated)
     except (InvalidTag, ValueError) as error:
         raise Internal("a secret does not open: it was changed or belongs elsewhere") from error

@@ -1,7 +1,8 @@
 """What a call is made of while the gateway handles it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from functions.gateway.core.errors import ModelNotAllowed
@@ -90,6 +91,7 @@ class CacheControl(NamedTuple):
     max_age_seconds: int | None = None
 
     @classmethod
+    @lru_cache(maxsize=64)
     def of(cls, header: str) -> "CacheControl":
         """Read a header; directives that are not known are ignored, as the RFC asks."""
         directives = {
@@ -137,31 +139,29 @@ class Usage(NamedTuple):
         Details that are no counts, or more than the whole, are taken for none and for the whole: nobody is billed less
         than nothing.
         """
-        if not isinstance(usage, Mapping):
+        if not isinstance(usage, dict):
             return None
         prompt, completion = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
         if not isinstance(prompt, int) or not isinstance(completion or 0, int):
             return None
         prompt, completion = max(0, prompt), max(0, completion or 0)
-        of_prompt = _details(usage, "prompt_tokens_details")
-        cached = _count(of_prompt, "cached_tokens", prompt)
-        # Our name of it, and OpenAI's.
-        written = max(
-            _count(of_prompt, "cache_creation_tokens", prompt - cached),
-            _count(of_prompt, "cache_write_tokens", prompt - cached),
-        )
-        hourly = _count(_details(usage, "cache_creation"), "ephemeral_1h_input_tokens", written)
-        thought = _count(_details(usage, "completion_tokens_details"), "reasoning_tokens", completion)
+        cached = written = hourly = thought = 0
+        if details := usage.get("prompt_tokens_details"):
+            cached = _count(details, "cached_tokens", prompt)
+            # Our name of it, and OpenAI's.
+            written = max(
+                _count(details, "cache_creation_tokens", prompt - cached),
+                _count(details, "cache_write_tokens", prompt - cached),
+            )
+        if written and (details := usage.get("cache_creation")):
+            hourly = _count(details, "ephemeral_1h_input_tokens", written)
+        if details := usage.get("completion_tokens_details"):
+            thought = _count(details, "reasoning_tokens", completion)
         return cls(prompt, completion, False, cached, written, hourly, thought)
 
 
-def _details(usage: Mapping[str, Any], part: str) -> Mapping[str, Any] | None:
-    details = usage.get(part)
-    return details if isinstance(details, Mapping) else None
-
-
-def _count(details: Mapping[str, Any] | None, name: str, most: int) -> int:
-    value = details.get(name) if details else None
+def _count(details: object, name: str, most: int) -> int:
+    value = details.get(name) if isinstance(details, dict) else None
     return min(max(0, value), most) if isinstance(value, int) else 0
 
 

@@ -1,6 +1,7 @@
 """How much a call may use at most, told before it is made: a reservation that is too small is an overshot limit."""
 
 import asyncio
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -20,6 +21,8 @@ _PER_ATTACHMENT = 1_600
 _OPENAI_THINKS = ("o1", "o3", "o4", "gpt-5")
 _THINKS = (*_OPENAI_THINKS, "gemini-2.5", "gemini-3")
 _THINKING_FACTOR = 4
+# Of a message; what else it has is counted as JSON.
+_COUNTED_APART = frozenset({"role", "content"})
 LIMITS: Final = ("max_completion_tokens", "max_tokens")
 # Counted in a thread from here on: 20,000 characters take about two milliseconds.
 _LONG = 20_000
@@ -37,7 +40,7 @@ async def chat_need(
     """
     prompt = _most(body) if roughly else await _prompt(target, body, cautious=True)
     asked = [body[name] for name in LIMITS if body.get(name)]
-    thinks = _is(_THINKS, target.model) or body.get("thinking") or body.get("reasoning_effort")
+    thinks = _is_of(_THINKS, target.model) or body.get("thinking") or body.get("reasoning_effort")
     completion = min(asked) if asked else default_completion * (_THINKING_FACTOR if thinks else 1)
     into, out_of = prices.nano_usd(
         target.provider.kind, target.model, prompt_tokens=prompt, writes_cache=_marks_cache(body)
@@ -81,18 +84,18 @@ def limited(target: Target, body: Json, completion: int) -> Json:
     """The request with its answer limited to so many tokens."""
     named = [name for name in LIMITS if body.get(name)]
     # Servers that only speak like OpenAI may not know the newer name.
-    names = named or [LIMITS[0] if _is(_OPENAI_THINKS, target.model) else LIMITS[1]]
+    names = named or [LIMITS[0] if _is_of(_OPENAI_THINKS, target.model) else LIMITS[1]]
     return {**body, **dict.fromkeys(names, completion)}
 
 
 def _marks_cache(body: Json) -> bool:
     """Whether a request has Anthropic's mark that part of its prompt is to be kept."""
-    if body.get("cache_control"):
-        return True
-    carriers = [*body["messages"], *(body.get("tools") or ())]
-    contents = [message.get("content") for message in body["messages"]]
-    parts = [part for content in contents if isinstance(content, list) for part in content]
-    return any(isinstance(carrier, dict) and carrier.get("cache_control") for carrier in (*carriers, *parts))
+    messages = body["messages"]
+    carriers = [body, *messages, *(body.get("tools") or ())]
+    for message in messages:
+        if isinstance(content := message.get("content"), list):
+            carriers += content
+    return any(isinstance(carrier, dict) and carrier.get("cache_control") for carrier in carriers)
 
 
 async def prompt_tokens(target: Target, body: Json) -> int:
@@ -126,10 +129,15 @@ async def _tokens(target: Target, texts: list[str]) -> int:
 
 async def _count(target: Target, texts: list[str]) -> int:
     counted = await _tokens(target, texts)
-    if tokenizer_of(target.model).exact and urlsplit(target.provider.base_url).hostname == "api.openai.com":
+    if tokenizer_of(target.model).exact and _is_openai(target.provider.base_url):
         return counted
     # Somebody else's vocabulary: half as much again is more than any was seen to differ.
     return counted + (counted + 1) // 2
+
+
+@lru_cache(maxsize=1024)
+def _is_openai(base_url: str) -> bool:
+    return urlsplit(base_url).hostname == "api.openai.com"
 
 
 def _contents(body: Json) -> tuple[list[str], int]:
@@ -138,14 +146,18 @@ def _contents(body: Json) -> tuple[list[str], int]:
     attachments = 0
     for message in body["messages"]:
         content = message.get("content")
-        parts = content if isinstance(content, list) else []
-        texts += [content] if isinstance(content, str) else [str(p["text"]) for p in parts if p.get("text")]
-        attachments += sum(not part.get("text") for part in parts)
-        if rest := {name: value for name, value in message.items() if name not in {"role", "content"}}:
-            texts.append(orjson.dumps(rest).decode())
-    asked = {name: body[name] for name in ("tools", "functions", "response_format") if body.get(name)}
-    return [*texts, *([orjson.dumps(asked).decode()] if asked else [])], attachments
+        if isinstance(content, str):
+            texts.append(content)
+        elif isinstance(content, list):
+            texts += [str(part["text"]) for part in content if part.get("text")]
+            attachments += sum(not part.get("text") for part in content)
+        if rest := message.keys() - _COUNTED_APART:
+            texts.append(orjson.dumps({name: message[name] for name in message if name in rest}).decode())
+    if asked := {name: body[name] for name in ("tools", "functions", "response_format") if body.get(name)}:
+        texts.append(orjson.dumps(asked).decode())
+    return texts, attachments
 
 
-def _is(families: tuple[str, ...], model: str) -> bool:
+@lru_cache(maxsize=1024)
+def _is_of(families: tuple[str, ...], model: str) -> bool:
     return model.lower().rpartition("/")[2].startswith(families)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from functions.kit.quotas import Metric, Span, SubjectKind, Window, counter_key, span_of
+from functions.kit.quotas import Metric, Span, SubjectKind, Window, counter_key, spans_at
 from functions.kit.subjects import UsageRecord
 
 _LONGEST_FIRST: dict[Window, int] = {"month": 0, "day": 1, "minute": 2}
 # Cost is reckoned in thousandths of a micro-dollar: prices per token are no whole micro-dollars.
 _SCALES: dict[Metric, int] = {"requests": 1, "tokens": 1, "cost": 1000}
+_MOST_SUBJECTS = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,10 +38,6 @@ class Limit:
     mirrored: int = 0
     mirrored_since: datetime | None = None
 
-    def span(self, at: datetime) -> Span:
-        """The window that a call of that moment counts in."""
-        return span_of(self.window, at)
-
     def key(self, span: Span) -> str:
         """Where it is counted."""
         return counter_key(self.tenant_id, self.id, span)
@@ -57,18 +54,19 @@ class Subjects(NamedTuple):
     model: str
     user_id: str | None = None
     api_key_id: str | None = None
-    groups: Iterable[str] = ()
+    groups: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, record: UsageRecord) -> "Subjects":
         """Those of a call that was recorded."""
-        return cls(record.provider, record.model, record.user_id, record.api_key_id, record.groups)
+        return cls(record.provider, record.model, record.user_id, record.api_key_id, frozenset(record.groups))
 
 
 class TenantLimits:
     """All limits of a tenant, found by what they are on."""
 
     def __init__(self, limits: Iterable[Limit] = ()) -> None:
+        self._known: dict[Subjects, tuple[Limit, ...]] = {}
         self._by_subject: dict[tuple[str, str | None], list[Limit]] = {}
         for limit in limits:
             self._by_subject.setdefault((limit.subject_kind, limit.subject_id), []).append(limit)
@@ -78,10 +76,14 @@ class TenantLimits:
 
     def applying(self, subjects: Subjects) -> tuple[Limit, ...]:
         """The limits on a call, those with the longest window first."""
-        found = [
-            limit for subject in _names(subjects) if subject in self._by_subject for limit in self._by_subject[subject]
-        ]
-        return tuple(sorted(found, key=lambda limit: _LONGEST_FIRST[limit.window]))
+        known = self._known.get(subjects)
+        if known is None:
+            found = [limit for subject in _names(subjects) for limit in self._by_subject.get(subject, ())]
+            known = tuple(sorted(found, key=lambda limit: _LONGEST_FIRST[limit.window]))
+            if len(self._known) >= _MOST_SUBJECTS:
+                self._known.clear()
+            self._known[subjects] = known
+        return known
 
 
 NO_LIMITS = TenantLimits()
@@ -105,14 +107,14 @@ class Need(NamedTuple):
     answers: int = 1
     completion_nano_usd: int = 0
 
-    def fixed(self, metric: Metric) -> int:
-        """What is needed whatever the answer, in the metric's scale."""
-        return {"requests": self.requests, "tokens": self.tokens, "cost": self.nano_usd}[metric]
-
-    def per_token(self, metric: Metric) -> int:
-        """What each token of an answer takes more, in the metric's scale."""
-        rates = {"requests": 0, "tokens": 1, "cost": self.completion_nano_usd}
-        return rates[metric] * self.answers if self.completion else 0
+    def of(self, metric: Metric) -> tuple[int, int]:
+        """What is needed whatever the answer, and what each token of an answer takes more, in the metric's scale."""
+        answers = self.answers if self.completion else 0
+        if metric == "tokens":
+            return self.tokens, answers
+        if metric == "cost":
+            return self.nano_usd, self.completion_nano_usd * answers
+        return self.requests, 0
 
 
 class Hold(NamedTuple):
@@ -135,11 +137,12 @@ class Addition(NamedTuple):
 
 def holds(limits: Iterable[Limit], need: Need, at: datetime) -> list[Hold]:
     """What a call needs of the hard limits that it takes anything of."""
+    spans = spans_at(at)
     return [
-        Hold(limit, limit.span(at), fixed, per_token, _SCALES[limit.metric])
+        Hold(limit, spans[limit.window], fixed, per_token, _SCALES[limit.metric])
         for limit in limits
         if limit.hard
-        for fixed, per_token in [(need.fixed(limit.metric), need.per_token(limit.metric))]
+        for fixed, per_token in [need.of(limit.metric)]
         if fixed or per_token
     ]
 
@@ -151,7 +154,8 @@ def additions(limits: Iterable[Limit], record: UsageRecord) -> list[Addition]:
         "tokens": record.prompt_tokens + record.completion_tokens,
         "cost": record.cost_micro_usd,
     }
-    return [Addition(limit, limit.span(record.at), amounts[limit.metric]) for limit in limits if amounts[limit.metric]]
+    spans = spans_at(record.at)
+    return [Addition(limit, spans[limit.window], amounts[limit.metric]) for limit in limits if amounts[limit.metric]]
 
 
 def _names(subjects: Subjects) -> Iterator[tuple[str, str | None]]:

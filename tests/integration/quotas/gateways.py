@@ -17,7 +17,7 @@ from functions.gateway.core.models import Json
 from functions.gateway.core.quota import Limit, TenantLimits
 from functions.gateway.core.usage import Said
 from functions.kit.identifiers import new_id
-from functions.kit.quotas import HELD, PENDING, RESERVATIONS
+from functions.kit.quotas import HELD, PENDING, RESERVATIONS, span_of
 from functions.kit.subjects import UsageRecord
 
 TENANT = "t1"
@@ -79,7 +79,7 @@ class Books:
 
     async def of(self, one: Limit) -> tuple[int, int]:
         """What was used of a limit, and what is held of it."""
-        used, reserved = await self.client.hmget(one.key(one.span(NOON)), ["used", "reserved"])
+        used, reserved = await self.client.hmget(one.key(span_of(one.window, NOON)), ["used", "reserved"])
         return int(used or 0), int(reserved or 0)
 
     async def held(self) -> tuple[int, int]:

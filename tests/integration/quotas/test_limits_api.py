@@ -10,6 +10,7 @@ from functions.gateway.adapters.postgres_limits import PostgresLimitDirectory
 from functions.gateway.core.quota import Subjects
 from functions.kit.database import UnitOfWork
 from functions.kit.identifiers import new_id
+from functions.kit.quotas import span_of
 from functions.kit.runtime import Runtime
 from functions.kit.subjects import QuotaUpdated, UsageRecord
 from functions.platform.core.models import ProvisionedTenant
@@ -285,7 +286,7 @@ async def test_gateways_read_what_holds(
             found = (await directory.limits(provisioned.tenant.id)).applying(everybody)
             if len(found) != count:
                 return False
-            assert {limit.seed(limit.span(datetime.now(UTC))) for limit in found} <= {0, 1}
+            assert {limit.seed(span_of(limit.window, datetime.now(UTC))) for limit in found} <= {0, 1}
             return True
 
         await _until(lambda: applying(2))

@@ -13,6 +13,7 @@ from functions.gateway.adapters.postgres_limits import PostgresLimitDirectory
 from functions.gateway.core.quota import Limit, Need, Subjects, holds
 from functions.kit.database import UnitOfWork
 from functions.kit.identifiers import new_id
+from functions.kit.quotas import span_of
 from functions.kit.runtime import Runtime
 from functions.kit.subjects import QuotaUpdated, UsageRecord
 from functions.platform.adapters.postgres_ledger import PostgresLedger
@@ -98,25 +99,25 @@ async def test_what_agrees_is_left_alone(stage: Stage, reconcile: Any, caller: C
 async def test_what_redis_lost_or_has_too_much_is_put_right(stage: Stage, reconcile: Any, books: Books) -> None:
     requests, tokens = sorted(stage.limits, key=lambda limit: limit.metric)
     now = datetime.now(UTC)
-    await books.client.hset(requests.key(requests.span(now)), "used", "1")
-    await books.client.hset(tokens.key(tokens.span(now)), "used", "500")
+    await books.client.hset(requests.key(span_of(requests.window, now)), "used", "1")
+    await books.client.hset(tokens.key(span_of(tokens.window, now)), "used", "500")
     found = {("redis", 1, 3, "found"), ("redis", 500, 45, "found")}
     assert summary(await reconcile(stage, repair=False)) == found
     assert summary(await reconcile(stage)) == {(*one[:3], "repaired") for one in found}
     assert await reconcile(stage) == []
-    assert await books.client.hget(requests.key(requests.span(now)), "used") == b"3"
+    assert await books.client.hget(requests.key(span_of(requests.window, now)), "used") == b"3"
 
 
 async def test_what_is_on_its_way_is_no_drift(stage: Stage, reconcile: Any, books: Books) -> None:
     await stage.call(mirrored=False)
     assert summary(await reconcile(stage, patience=0.2)) == {("redis", 4, 3, "busy"), ("redis", 60, 45, "busy")}
     requests = next(limit for limit in stage.limits if limit.metric == "requests")
-    assert await books.client.hget(requests.key(requests.span(datetime.now(UTC))), "used") == b"4"
+    assert await books.client.hget(requests.key(span_of(requests.window, datetime.now(UTC))), "used") == b"4"
 
 
 async def test_while_calls_go_on_a_loss_is_still_found(stage: Stage, reconcile: Any, books: Books) -> None:
     requests = next(limit for limit in stage.limits if limit.metric == "requests")
-    key = requests.key(requests.span(datetime.now(UTC)))
+    key = requests.key(span_of(requests.window, datetime.now(UTC)))
     for _ in range(47):
         await stage.call()
     await books.client.hincrby(key, "used", -40)
@@ -173,13 +174,13 @@ async def test_what_is_held_for_nobody_is_given_back(stage: Stage, reconcile: An
     now = datetime.now(UTC)
     call = record(stage.tenant, usage_id=new_id(), status="expired")
     await stage.meter.reserve(call, holds(stage.limits, Need(tokens=5, completion=10), now), 10)
-    await books.client.hincrby(tokens.key(tokens.span(now)), "reserved", 200)
-    await books.client.hset(requests.key(requests.span(now)), "reserved", "0")
+    await books.client.hincrby(tokens.key(span_of(tokens.window, now)), "reserved", 200)
+    await books.client.hset(requests.key(span_of(requests.window, now)), "reserved", "0")
     found = {("reserved", 215, 15, "repaired"), ("reserved", 0, 1, "repaired")}
     assert summary(await reconcile(stage)) == found
     assert await reconcile(stage) == []
     await stage.meter.release(call.usage_id)
-    assert await books.client.hget(tokens.key(tokens.span(now)), "reserved") == b"0"
+    assert await books.client.hget(tokens.key(span_of(tokens.window, now)), "reserved") == b"0"
 
 
 async def test_calls_that_failed_before_they_were_no_requests_are_put_right_once(

@@ -19,7 +19,7 @@ from functions.gateway.adapters.redis_meter import RedisMeter
 from functions.gateway.adapters.spool import Spool
 from functions.gateway.core.ports import Granted, Refused
 from functions.gateway.core.quota import Hold, Limit, Need, holds
-from functions.kit.quotas import PENDING
+from functions.kit.quotas import PENDING, span_of
 from functions.kit.subjects import UsageRecord
 from tests.integration.quotas.gateways import NOON, Books, limit, meters, record
 from tests.integration.stateful.nats.servers import Server
@@ -284,10 +284,10 @@ async def test_what_is_given_back_to_a_counter_that_is_gone_does_not_bring_it_ba
     for _ in range(2):
         call = record(status="expired")
         await gateway.reserve(call, holds([gone, begun_anew], need(5, 20, 1), NOON), 20)
-        await books.client.delete(*(one.key(one.span(NOON)) for one in (gone, begun_anew)))
+        await books.client.delete(*(one.key(span_of(one.window, NOON)) for one in (gone, begun_anew)))
         await gateway.begin(record(prompt_tokens=3), [begun_anew], held=False).finish()
         await gateway.release(call.usage_id)
-    assert not await books.client.exists(gone.key(gone.span(NOON)))
+    assert not await books.client.exists(gone.key(span_of(gone.window, NOON)))
     assert await books.of(begun_anew) == (3, 0)
 
 
@@ -318,7 +318,7 @@ async def test_where_redis_has_lost_the_count_it_goes_on_from_the_mirror(
     redis_process: Server, books: Books, stack: AsyncExitStack, tmp_path: Path
 ) -> None:
     (gateway,) = await meters(stack, redis_process.port, tmp_path, 1)
-    known = limit(100, mirrored=96, mirrored_since=limit(1).span(NOON).began)
+    known = limit(100, mirrored=96, mirrored_since=span_of(limit(1).window, NOON).began)
     answer = await gateway.reserve(record(status="expired"), holds([known], need(5, 20, 1), NOON), 20)
     assert isinstance(answer, Refused)
     assert (answer.used, answer.reserved) == (96, 0)

@@ -7,6 +7,7 @@ import pytest
 
 from functions.gateway.core.quota import Limit, Need, Subjects, TenantLimits, additions, holds
 from functions.kit.identifiers import new_id
+from functions.kit.quotas import span_of
 from functions.kit.subjects import UsageRecord
 
 NOON = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
@@ -42,7 +43,7 @@ def record(**fields: Any) -> UsageRecord:
 )
 def test_limits_apply_by_what_they_are_on(kind: Any, name: str | None, applies: bool) -> None:
     one = limit(subject_kind=kind, subject_id=name)
-    subjects = Subjects("openai", "gpt-4o", user_id="anna", api_key_id="k1", groups={"g1", "g2"})
+    subjects = Subjects("openai", "gpt-4o", user_id="anna", api_key_id="k1", groups=frozenset({"g1", "g2"}))
     assert TenantLimits([one]).applying(subjects) == ((one,) if applies else ())
 
 
@@ -102,5 +103,5 @@ def test_a_call_counts_in_the_window_in_which_it_began() -> None:
 
 def test_counting_goes_on_from_the_mirror_in_its_window_and_from_nothing_in_another() -> None:
     one = limit(mirrored=5, mirrored_since=NOON.replace(hour=0, minute=0, second=0))
-    assert one.seed(one.span(NOON)) == 5
-    assert one.seed(one.span(NOON + timedelta(days=1))) == 0
+    assert one.seed(span_of(one.window, NOON)) == 5
+    assert one.seed(span_of(one.window, NOON + timedelta(days=1))) == 0
