@@ -8,14 +8,18 @@ import aiohttp
 
 from functions.integrations.adapters.celery_queue import CeleryQueue
 from functions.integrations.adapters.document_http import HttpDocuments
+from functions.integrations.adapters.outbox import OutboxEvents
 from functions.integrations.adapters.postgres_mcp_servers import PostgresMcpServers
+from functions.integrations.adapters.postgres_pending import PostgresPending
 from functions.integrations.adapters.upstream_http import HttpEgress
 from functions.integrations.core.mcp_servers import Space
 from functions.integrations.core.ports import Queue
 from functions.integrations.core.read_document import Outcome, ReadDocument
+from functions.integrations.core.remind import RemindOfDocuments
 from functions.kit.clock import utc_now
 from functions.kit.context import RequestContext, serving
 from functions.kit.database import UnitOfWork
+from functions.kit.database_directory import every_database
 from functions.kit.egress import EgressPolicy
 from functions.kit.models import ApiModel
 from functions.kit.runtime import Runtime
@@ -40,6 +44,15 @@ async def queue(runtime: Runtime) -> AsyncIterator[Queue]:
         yield queue
     finally:
         await queue.close()
+
+
+@asynccontextmanager
+async def reminder(runtime: Runtime) -> AsyncIterator[RemindOfDocuments]:
+    """What asks again for documents that nobody comes to read."""
+    async with every_database(runtime) as (each, databases), queue(runtime) as waiting:
+        yield RemindOfDocuments(
+            each, PostgresPending(), waiting, OutboxEvents(), begin=lambda: UnitOfWork(databases), now=utc_now
+        )
 
 
 async def read_document(settings: Settings, asked: DocumentAsked, *, is_last: bool) -> Outcome:

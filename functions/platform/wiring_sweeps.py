@@ -6,22 +6,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from functions.kit.database import Databases, UnitOfWork
+from functions.kit.database_directory import every_database
 from functions.kit.objects import ObjectStorage
 from functions.kit.runtime import Runtime
 from functions.kit.settings import Settings
-from functions.kit.tenancy import TenantDatabaseCredentials
 from functions.platform.adapters.backup_records import backup_records
 from functions.platform.adapters.outbox import OutboxEvents
 from functions.platform.adapters.postgres_alerts import PostgresAlerts
 from functions.platform.adapters.postgres_archive import PostgresArchive
-from functions.platform.adapters.postgres_databases import PostgresDirectory, PostgresOldRows, PostgresOutboxes
+from functions.platform.adapters.postgres_databases import PostgresOldRows, PostgresOutboxes
 from functions.platform.core.alerts import RaiseAlerts
 from functions.platform.core.backups import CheckBackups, JudgeBackups, Limits
-from functions.platform.core.each_database import EachDatabase
 from functions.platform.core.housekeeping import Ages, Housekeeping
 from functions.platform.core.outbox_sweep import OutboxSweep
-
-_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +31,10 @@ class Sweeps:
 
 @asynccontextmanager
 async def sweeps(runtime: Runtime) -> AsyncIterator[Sweeps]:
-    """Wire them. Their connections are their own, and few: no request waits for one of a night's work."""
+    """Wire them."""
     settings = runtime.settings
-    databases = Databases(
-        settings.database_url.get_secret_value(),
-        pool_size=2,
-        pools=_AT_ONCE + 1,
-        timeout=settings.database_timeout_seconds,
-        credentials=TenantDatabaseCredentials(runtime.databases, runtime.secrets),
-    )
-    each = EachDatabase(PostgresDirectory(databases), at_once=_AT_ONCE)
     ages = Ages(timedelta(days=settings.outbox_published_days), timedelta(days=settings.handled_events_days))
-    try:
+    async with every_database(runtime) as (each, databases):
         yield Sweeps(
             Housekeeping(each, PostgresOldRows(databases), ages),
             OutboxSweep(
@@ -56,8 +45,6 @@ async def sweeps(runtime: Runtime) -> AsyncIterator[Sweeps]:
                 limit=settings.outbox_stuck_seconds,
             ),
         )
-    finally:
-        await databases.close()
 
 
 @asynccontextmanager

@@ -1,12 +1,16 @@
 """The queue of the background workers, as Celery writes it into Redis (docs.celeryq.dev, message protocol 2)."""
 
 import asyncio
+import base64
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import orjson
 import redis.asyncio
 from redis.exceptions import RedisError, ResponseError
 
+from functions.integrations.core.models import Registration
 from functions.kit.clock import rfc3339
 from functions.kit.context import current
 from functions.kit.errors import DependencyUnavailable
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
 # A list of this name in Redis, by whose length workers are scaled.
 QUEUE = "integrations"
 READ_DOCUMENT = "integrations.read_document"
+# What workers have begun, or will begin at a later time: a hash beside the list.
+_BEGUN = "unacked"
+_PAGE = 500
 _FENCE = "integrations:fence"
 _SECONDS = 5.0
 
@@ -42,6 +49,27 @@ class CeleryQueue:
             "traceparent": context.traceparent,
         }
         await self._send(READ_DOCUMENT, asked)
+
+    async def waiting(self, among: Collection[Registration]) -> Collection[Registration]:
+        """Those of them that are in the queue. What moves meanwhile from the list to what is begun is seen."""
+        found: set[Registration] = set()
+        try:
+            async for message in self._messages():
+                if (asked := _asked(message)) is not None and asked in among:
+                    found.add(asked)
+        except (RedisError, OSError) as error:
+            raise DependencyUnavailable("the queue is not available", details={"dependency": "queue"}) from error
+        return found
+
+    async def _messages(self) -> AsyncIterator[bytes | str]:
+        start = 0
+        # New ones come at the front, so that none is passed over.
+        while page := await self._client.lrange(QUEUE, start, start + _PAGE - 1):
+            for message in page:
+                yield message
+            start += _PAGE
+        async for _, message in self._client.hscan_iter(_BEGUN, count=_PAGE):
+            yield message
 
     async def close(self) -> None:
         """End its connections."""
@@ -79,6 +107,19 @@ class CeleryQueue:
                 return
         if not kept[0]:
             raise DependencyUnavailable("the queue does not keep what it is given", details={"dependency": "queue"})
+
+
+def _asked(text: bytes | str) -> Registration | None:
+    """Whose document a message is about; None when it is not about one."""
+    try:
+        message = orjson.loads(text)
+        if isinstance(message, list):
+            # A begun one, with where it came from.
+            message = message[0]
+        (asked, *_), *_ = orjson.loads(base64.b64decode(message["body"]))
+        return Registration(asked["tenantId"], asked["name"], datetime.fromisoformat(asked["requestedAt"]))
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 def producer(url: str) -> "Celery":

@@ -5,13 +5,13 @@ from dataclasses import asdict
 
 import asyncpg
 
-from functions.integrations.core.models import McpServer, UpstreamAuth
+from functions.integrations.core.models import McpServer, Registration, UpstreamAuth
 from functions.kit.database import connection
 from functions.kit.errors import Internal
 
 _COLUMNS = """
     id::text, name, title, description, document, base_url, operations, auth, secret, created_at, updated_at,
-    document_url, state, reason, requested_at, read_at, changes
+    document_url, state, reason, requested_at, read_at, changes, begun
 """
 _PUT = f"""
     INSERT INTO mcp_servers (id, name, title, description, document, base_url, operations, auth, secret, created_at,
@@ -21,9 +21,15 @@ _PUT = f"""
         title = excluded.title, description = excluded.description, document = excluded.document,
         base_url = excluded.base_url, operations = excluded.operations, auth = excluded.auth, secret = excluded.secret,
         updated_at = excluded.updated_at, document_url = excluded.document_url, state = excluded.state, reason = '',
-        requested_at = excluded.requested_at, read_at = excluded.read_at, changes = '{{}}'
+        requested_at = excluded.requested_at, read_at = excluded.read_at, changes = '{{}}',
+        reminded_at = NULL, begun = 0
     RETURNING {_COLUMNS}
 """  # noqa: S608
+_BEGIN = f"""
+    UPDATE mcp_servers SET begun = begun + 1 WHERE name = $1 AND requested_at = $2 AND state = 'pending'
+    RETURNING {_COLUMNS}
+"""  # noqa: S608
+_PUT_OFF = "UPDATE mcp_servers SET begun = greatest(begun - 1, 0) WHERE id = $1 AND requested_at = $2"
 _SETTLE = """
     UPDATE mcp_servers SET document = $3, state = $4, reason = $5, read_at = $6, changes = $7, updated_at = $8
     WHERE id = $1 AND requested_at = $2 AND state = 'pending' RETURNING true
@@ -73,6 +79,15 @@ class PostgresMcpServers:
         query = "DELETE FROM mcp_servers WHERE name = $1 RETURNING true"
         return bool(await (await connection(database)).fetchval(query, name))
 
+    async def begin(self, database: str, registration: Registration) -> McpServer | None:
+        """Note that its document is begun to be read; None when that is no longer waited for."""
+        row = await (await connection(database)).fetchrow(_BEGIN, registration.name, registration.requested_at)
+        return _server(registration.tenant_id, row) if row else None
+
+    async def put_off(self, database: str, server: McpServer) -> None:
+        """Note that what was begun has come to an end, and that somebody will begin again."""
+        await (await connection(database)).execute(_PUT_OFF, server.id, server.requested_at)
+
     async def settle(self, database: str, server: McpServer) -> bool:
         """Store what came of reading a document, if it is still waited for; False when it no longer is."""
         return bool(
@@ -110,4 +125,5 @@ def _server(tenant_id: str, row: asyncpg.Record) -> McpServer:
         requested_at=row["requested_at"],
         read_at=row["read_at"],
         changes=tuple(row["changes"]),
+        begun=row["begun"],
     )

@@ -62,6 +62,7 @@ class McpServer:
         reason: why it failed.
         requested_at: when it was asked to be read, which tells one registration from the next.
         changes: names of tools that were other, or not there, before it was read last.
+        begun: times that a worker began to read it for this registration and has come to no end.
     """
 
     id: str
@@ -82,6 +83,16 @@ class McpServer:
     requested_at: datetime | None = None
     read_at: datetime | None = None
     changes: tuple[str, ...] = ()
+    begun: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A server's document that is to be read; `requested_at` tells one registration of the server from the next."""
+
+    tenant_id: str
+    name: str
+    requested_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

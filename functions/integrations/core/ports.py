@@ -1,10 +1,10 @@
 """What the context needs from the outside."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from functions.integrations.core.models import Json, McpServer, UpstreamAnswer, UpstreamRequest
+from functions.integrations.core.models import Json, McpServer, Registration, UpstreamAnswer, UpstreamRequest
 from functions.kit.events import EventData
 
 
@@ -27,8 +27,32 @@ class McpServers(Protocol):
         """Remove it; False when there was none."""
         ...
 
+    async def begin(self, database: str, registration: Registration) -> McpServer | None:
+        """Note that its document is begun to be read; None when that is no longer waited for."""
+        ...
+
+    async def put_off(self, database: str, server: McpServer) -> None:
+        """Note that what was begun has come to an end, and that somebody will begin again."""
+        ...
+
     async def settle(self, database: str, server: McpServer) -> bool:
         """Store what came of reading a document, if it is still waited for; False when it no longer is."""
+        ...
+
+
+class Pending(Protocol):
+    """Registrations of one tenant whose document is waited for, within the unit of work."""
+
+    async def overdue(self, database: str, before: datetime) -> Sequence[Registration]:
+        """Those that were asked for, and for the last time, before that; not those whose event has yet to be told."""
+        ...
+
+    async def ask_again(self, database: str, registration: Registration, before: datetime) -> bool:
+        """Note that it is asked for again now; False when it is no longer overdue."""
+        ...
+
+    async def give_up(self, database: str, before: datetime, reason: str) -> Sequence[str]:
+        """Have those failed that were registered before that; returns their names."""
         ...
 
 
@@ -62,6 +86,14 @@ class Queue(Protocol):
 
         Raises:
             DependencyUnavailable: the queue is away; nothing was put into it, or nobody knows.
+        """
+        ...
+
+    async def waiting(self, among: Collection[Registration]) -> Collection[Registration]:
+        """Those of them that are in the queue, begun ones and those that are tried again among them.
+
+        Raises:
+            DependencyUnavailable: the queue is away.
         """
         ...
 

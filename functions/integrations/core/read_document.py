@@ -6,13 +6,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
-from functions.integrations.core.errors import DocumentAway
+from functions.integrations.core.errors import DocumentAway, DocumentRefused
 from functions.integrations.core.mcp_servers import Space, tools_of
-from functions.integrations.core.models import McpServer, Tool
+from functions.integrations.core.models import McpServer, Registration, Tool
 from functions.integrations.core.openapi_tools import OpenApiDocument
 from functions.integrations.core.ports import Documents, McpServers
 from functions.kit.errors import DcoderError
 
+# Of what ends its worker, or takes longer than one may, more would be in vain and everybody's loss.
+_MOST_BEGUN = 5
 Outcome = Literal["ready", "failed", "superseded"]
 
 
@@ -47,13 +49,17 @@ class ReadDocument:
             DependencyUnavailable: the database is away.
         """
         async with self._begin():
-            server = await self._servers.find(space.database, space.tenant_id, name)
-        if server is None or server.requested_at != requested_at or server.state != "pending":
+            server = await self._servers.begin(space.database, Registration(space.tenant_id, name, requested_at))
+        if server is None:
             return "superseded"
         try:
+            if server.begun > _MOST_BEGUN:
+                raise DocumentRefused(f"it was begun to be read {_MOST_BEGUN} times and never came to an end")
             read = await self._read(server)
         except DocumentAway as error:
             if not is_last:
+                async with self._begin():
+                    await self._servers.put_off(space.database, server)
                 raise
             read = self._failed(server, f"{error.message}, however often it was tried")
         except DcoderError as error:

@@ -1,6 +1,6 @@
 """What is looked for and deleted by the clock in the platform's database and every tenant's."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -8,9 +8,6 @@ from functions.kit.database import OUTBOX_CHANNEL, PLATFORM, Connection, Databas
 from functions.platform.core.housekeeping import Ages
 from functions.platform.core.outbox_sweep import Waiting
 
-_PAGE = """
-    SELECT database FROM runtime.tenants WHERE status <> 'provisioning' AND database > $1 ORDER BY database LIMIT $2
-"""
 _WAITING = """
     SELECT count(*) AS events, coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::int8 AS seconds
     FROM outbox WHERE published_at IS NULL
@@ -44,18 +41,6 @@ _ANSWERED = """
 _ANSWERS_KEPT = timedelta(hours=24)
 _BEFORE_ALL = "00000000-0000-0000-0000-000000000000"
 _AT_ONCE = 500
-
-
-class PostgresDirectory:
-    """Port `Directory`."""
-
-    def __init__(self, databases: Databases) -> None:
-        self._databases = databases
-
-    async def page(self, after: str, limit: int) -> Sequence[str]:
-        """Names beyond one, in order."""
-        async with self._databases.acquire() as session:
-            return [row["database"] for row in await session.fetch(_PAGE, after, limit)]
 
 
 class PostgresOldRows:

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from functions.kit.errors import DependencyUnavailable
-from functions.platform.core.each_database import EachDatabase
-
-_NAMED = 10
+from functions.kit.each_database import EachDatabase
 
 _logger = logging.getLogger(__name__)
 
@@ -51,11 +48,5 @@ class Housekeeping:
         outcome = await self._each(lambda database: self._rows.forget(database, self._ages))
         deleted = sum(outcome.found.values())
         _logger.info("old rows were deleted", extra={"rows": deleted, "databases": len(outcome.found)})
-        if outcome.failed:
-            named = "; ".join(f"{name}: {why}" for name, why in sorted(outcome.failed.items())[:_NAMED])
-            raise DependencyUnavailable(
-                f"old rows stay in {len(outcome.failed)} of {len(outcome.found) + len(outcome.failed)} databases: "
-                f"{named}",
-                details={"dependency": "postgres"},
-            )
+        outcome.ensure_all("old rows stay")
         return deleted

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from functions.kit.clock import utc_now
+from functions.kit.each_database import EachDatabase, Outcome
 from functions.platform.core.alerts import Condition, RaiseAlerts
-from functions.platform.core.each_database import EachDatabase, Outcome
 
 KEY = "system:outbox"
 _SHOWN = 20

@@ -234,6 +234,10 @@ async def ready(shop: Shop) -> bool:
     return await shop.state() == "ready"
 
 
+async def failed(shop: Shop) -> bool:
+    return await shop.state() == "failed"
+
+
 async def test_a_process_that_is_killed_has_its_task_done_by_another(shop: Shop, pets: Pets) -> None:
     await shop.hire(**LONG)
     await shop.ask(utc_now(), document_url=f"{pets.base_url}/slow.json")
@@ -244,6 +248,18 @@ async def test_a_process_that_is_killed_has_its_task_done_by_another(shop: Shop,
     # At once, not after the time for which a dead worker is waited for.
     await eventually(lambda: ready(shop), seconds=20)
     assert asked(pets) == 2
+
+
+async def test_a_document_that_ends_its_workers_is_given_up(shop: Shop, pets: Pets) -> None:
+    await shop.hire(**LONG)
+    await shop.database.execute("UPDATE mcp_servers SET begun = 4")
+    await shop.ask(utc_now(), document_url=f"{pets.base_url}/slow.json")
+    await eventually(happens(lambda: asked(pets) == 1), seconds=30)
+    for child in shop.children():
+        child.kill()
+    await eventually(lambda: failed(shop), seconds=20)
+    assert "5 times" in await shop.database.fetchval("SELECT reason FROM mcp_servers")
+    assert asked(pets) == 1
 
 
 async def test_a_queue_that_goes_away_and_comes_back_has_what_it_had(shop: Shop, pets: Pets) -> None:
@@ -263,14 +279,11 @@ async def test_what_is_away_is_tried_again_and_then_told(shop: Shop, pets: Pets)
     pets.status = 503
     await shop.ask(utc_now(), document_url=f"{pets.base_url}/openapi.json")
     await eventually(happens(lambda: asked(pets, "/openapi.json") >= 1), seconds=30)
-
-    async def failed() -> bool:
-        return await shop.state() == "failed"
-
-    await eventually(failed, seconds=30)
+    await eventually(lambda: failed(shop), seconds=30)
     assert asked(pets, "/openapi.json") == 3
-    reason = await shop.database.fetchval("SELECT reason FROM mcp_servers")
-    assert reason == "the address answered 503, however often it was tried"
+    row = await shop.database.fetchrow("SELECT reason, begun FROM mcp_servers")
+    # None of them has ended a worker.
+    assert tuple(row or ()) == ("the address answered 503, however often it was tried", 1)
 
 
 async def test_tasks_that_come_twice_or_too_late_do_nothing(shop: Shop, pets: Pets) -> None:

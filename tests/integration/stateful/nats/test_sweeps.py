@@ -14,15 +14,16 @@ import pytest_asyncio
 
 from functions.kit.clock import utc_now
 from functions.kit.database import Databases, UnitOfWork
+from functions.kit.database_directory import PostgresDirectory
+from functions.kit.each_database import EachDatabase
 from functions.kit.errors import DependencyUnavailable
 from functions.platform.adapters.backup_records import FolderBackups
 from functions.platform.adapters.outbox import OutboxEvents
 from functions.platform.adapters.postgres_alerts import PostgresAlerts
 from functions.platform.adapters.postgres_archive import PostgresArchive
-from functions.platform.adapters.postgres_databases import PostgresDirectory, PostgresOldRows, PostgresOutboxes
+from functions.platform.adapters.postgres_databases import PostgresOldRows, PostgresOutboxes
 from functions.platform.core.alerts import RaiseAlerts
 from functions.platform.core.backups import ARCHIVE_KEY, BACKUP_KEY, CheckBackups, JudgeBackups, Limits
-from functions.platform.core.each_database import EachDatabase
 from functions.platform.core.housekeeping import Ages, Housekeeping
 from functions.platform.core.outbox_sweep import KEY, OutboxSweep
 from stateful.nats.connection import Bus

@@ -6,12 +6,15 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from functions.kit.errors import DependencyUnavailable
+
 Found = TypeVar("Found")
 
 # As functions/kit/database.py calls it.
 PLATFORM = "platform"
 _PAGE = 200
-_AT_ONCE = 4
+AT_ONCE = 4
+_NAMED = 10
 
 _logger = logging.getLogger(__name__)
 
@@ -40,6 +43,23 @@ class Outcome(Generic[Found]):
     found: dict[str, Found] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
+    def ensure_all(self, what: str) -> None:
+        """Tell of those that came to nothing, once all others were done.
+
+        Args:
+            what: as the message begins: `what` in 2 of 40 databases.
+
+        Raises:
+            DependencyUnavailable: there are some; the message names them.
+        """
+        if not self.failed:
+            return
+        named = "; ".join(f"{name}: {why}" for name, why in sorted(self.failed.items())[:_NAMED])
+        raise DependencyUnavailable(
+            f"{what} in {len(self.failed)} of {len(self.found | self.failed)} databases: {named}",
+            details={"dependency": "postgres"},
+        )
+
 
 class EachDatabase:
     """Does something in every database.
@@ -48,7 +68,7 @@ class EachDatabase:
         at_once: most databases that are worked on, and so connected to, at a time.
     """
 
-    def __init__(self, directory: Directory, *, at_once: int = _AT_ONCE, page: int = _PAGE) -> None:
+    def __init__(self, directory: Directory, *, at_once: int = AT_ONCE, page: int = _PAGE) -> None:
         self._directory = directory
         self._at_once = at_once
         self._page = page
@@ -61,11 +81,24 @@ class EachDatabase:
         """
         outcome = Outcome[Found]()
         await self.of([PLATFORM], work, outcome)
+        await self._of_tenants(work, outcome)
+        return outcome
+
+    async def tenants(self, work: Callable[[str], Awaitable[Found]]) -> Outcome[Found]:
+        """In every tenant's.
+
+        Raises:
+            DependencyUnavailable: nobody knows which tenants there are.
+        """
+        outcome = Outcome[Found]()
+        await self._of_tenants(work, outcome)
+        return outcome
+
+    async def _of_tenants(self, work: Callable[[str], Awaitable[Found]], outcome: Outcome[Found]) -> None:
         after = ""
         while names := await self._directory.page(after, self._page):
             await self.of(names, work, outcome)
             after = names[-1]
-        return outcome
 
     async def of(self, names: Sequence[str], work: Callable[[str], Awaitable[Found]], outcome: Outcome[Found]) -> None:
         """In these, adding to the outcome."""

@@ -1,0 +1,1 @@
+"""Asks again for documents that nobody comes to read."""
