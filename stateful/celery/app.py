@@ -84,7 +84,7 @@ def _add_tasks(app: Celery, settings: Settings, own: CelerySettings) -> None:
             # The platform's own is waited for, however long, and costs the address no try.
             _again(self, own, error, labels, counts=False)
         except Exception as error:
-            # A fault of ours: it is done once that is mended, and somebody is told until then.
+            # A fault of ours, which may be mended before the document was begun too often; somebody is told.
             _logger.exception("a task failed", extra=labels)
             _again(self, own, error, labels, counts=False)
         else:
