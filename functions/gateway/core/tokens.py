@@ -12,6 +12,9 @@ from typing import Literal
 Vocabulary = Literal["o200k_base", "cl100k_base"]
 
 _CHUNK_CHARACTERS = 4_000_000
+# `truncate` counts what it is given, too, in one pass. `batch_count` is for many texts: it looks for processors to
+# share them between, in fifteen system calls each time, which takes ten times as long as counting a question.
+_NEVER_CUT = 2**62
 _loaded: set[Vocabulary] = set()
 
 
@@ -116,12 +119,12 @@ def _count(text: str, vocabulary: Vocabulary) -> int:
     if len(text) > _CHUNK_CHARACTERS:
         return sum(_count(chunk, vocabulary) for chunk in _chunks(text))
     try:
-        counted = toktok.batch_count((text,), vocabulary, 1)
+        _, counted = toktok.truncate(text, _NEVER_CUT, vocabulary)
     except UnicodeEncodeError:
         # JSON may carry lone surrogates; providers count the replacement character that they become.
-        counted = toktok.batch_count((text.encode("utf-8", "replace").decode(),), vocabulary, 1)
+        _, counted = toktok.truncate(text.encode("utf-8", "replace").decode(), _NEVER_CUT, vocabulary)
     _loaded.add(vocabulary)
-    return int(counted[0])
+    return int(counted)
 
 
 def _chunks(text: str) -> list[str]:
