@@ -4,7 +4,7 @@ The demands are those of Kubernetes' Pod Security Standard `restricted`; `iac/po
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,14 +24,6 @@ def http_probe(path: str, port: int, *, seconds: int = 10, failures: int = 3) ->
         "timeoutSeconds": 5,
         "failureThreshold": failures,
     }
-
-
-def scaled(objects: Iterable[Manifest]) -> Iterator[Manifest]:
-    """The objects of a workload of which KEDA says how many there are."""
-    for item in objects:
-        if item["kind"] == "Deployment":
-            del item["spec"]["replicas"]
-        yield item
 
 
 def tcp_probe(port: int, *, seconds: int = 10, failures: int = 3) -> Probe:

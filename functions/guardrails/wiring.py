@@ -5,7 +5,6 @@ import importlib.util
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from uuid import UUID
 
 from prometheus_client import Counter
 
@@ -26,6 +25,7 @@ from functions.guardrails.core.guardrails import GetGuardrails, PutGuardrails
 from functions.guardrails.core.policy import DetectOnly
 from functions.guardrails.core.ports import Detector
 from functions.guardrails.core.settings import LOCAL_DETECTORS, GuardrailSettings
+from functions.kit.identifiers import is_id
 from functions.kit.offload import Offload
 from functions.kit.runtime import Runtime
 from functions.kit.secrets import Place
@@ -57,7 +57,7 @@ async def guardrails(runtime: Runtime) -> AsyncIterator[Guardrails]:
     stored = PostgresGuardrailSettings(runtime.databases)
 
     async def exists(tenant_id: str) -> bool:
-        return _is_uuid(tenant_id) and await runtime.tenants.find(tenant_id) is not None
+        return is_id(tenant_id) and await runtime.tenants.find(tenant_id) is not None
 
     def examining(subject: str) -> ExamineCalls:
         async def open_sealed(call: LlmCall, sealed: bytes) -> bytes:
@@ -118,11 +118,3 @@ def _offered(settings: Settings) -> frozenset[str]:
     if settings.llm_guard_url:
         names.add("llm_guard")
     return frozenset(names)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

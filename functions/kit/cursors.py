@@ -5,6 +5,7 @@ import binascii
 import json
 
 from functions.kit.errors import InvalidRequest
+from functions.kit.identifiers import is_id
 
 
 def encode_cursor(*key: str | int) -> str:
@@ -25,3 +26,17 @@ def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> tuple[str | int
     if not isinstance(key, list) or [type(part) for part in key] != list(kinds):
         raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"})
     return tuple(key)
+
+
+def id_in_cursor(cursor: str | None) -> str | None:
+    """The id of the last row seen.
+
+    Raises:
+        InvalidRequest: the cursor is not one of a listing by id.
+    """
+    if cursor is None:
+        return None
+    last = str(decode_cursor(cursor, str)[0])
+    if not is_id(last):
+        raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"})
+    return last

@@ -19,3 +19,18 @@ class OpenAIModels(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[OpenAIModel]
+
+
+def asked_model(name: str, own: str) -> str | None:
+    """The gateway's model in `own/provider/model`; None for `own` alone, the tenant's default.
+
+    Args:
+        own: the function's own name among models.
+
+    Raises:
+        ValueError: it is no model of that function.
+    """
+    head, slash, rest = name.partition("/")
+    if head != own or (slash and not rest):
+        raise ValueError(f"the models are {own} and {own}/<a model of the gateway>")
+    return rest or None

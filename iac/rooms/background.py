@@ -3,48 +3,17 @@
 from collections.abc import Iterator
 
 from functions.integrations.adapters.celery_queue import QUEUE
-from iac.manifests import ROOM_LABEL, Manifest, manifest
-from iac.rooms.settings import KEY_MOUNTS, QUEUE_DATABASE, SETTINGS, WRITABLE, key_volume, settings
+from iac.manifests import Manifest
+from iac.rooms.settings import QUEUE_DATABASE
 from iac.stack import FUNCTIONS, REDIS_HOSTS, Platform
-from iac.workloads import Container, Workload, http_probe, scaled
+from iac.workers import Workers
 
 ROOM = "background"
 WORKER = "integrations-worker"
-_PORT = 8087
 
 
 def objects(platform: Platform) -> Iterator[Manifest]:
     """Everything of the room."""
-    configuration = platform.configuration.background
-    container = Container(
-        name="worker",
-        image=platform.image("integrations"),
-        args=("stateful.celery",),
-        resources=configuration.resources,
-        ports={"http": _PORT},
-        env={**settings(platform), "PORT": str(_PORT)},
-        env_from=(SETTINGS, "grant-queue"),
-        live=http_probe("/health/live", _PORT, seconds=15, failures=4),
-        ready=http_probe("/health/ready", _PORT, seconds=10),
-        writable=WRITABLE,
-        mounts=KEY_MOUNTS,
-    )
-    made = Workload(
-        name=WORKER,
-        namespace=FUNCTIONS,
-        room=ROOM,
-        containers=(container,),
-        replicas=configuration.workers_min,
-        volumes=(key_volume(),),
-        metrics=("http", "/metrics"),
-        # A task under way is finished, or comes to another worker.
-        grace_seconds=120,
-    ).deployment()
-    yield from scaled(made)
-    yield _scaler(platform)
-
-
-def _scaler(platform: Platform) -> Manifest:
     configuration = platform.configuration.background
     trigger = {
         "type": "redis",
@@ -56,18 +25,16 @@ def _scaler(platform: Platform) -> Manifest:
             "listLength": str(configuration.backlog),
         },
     }
-    return manifest(
-        "keda.sh/v1alpha1",
-        "ScaledObject",
-        WORKER,
+    # Never none, as the stack file sees to: what a dead worker had begun is given back to the list by another one.
+    yield from Workers(
+        name=WORKER,
         namespace=FUNCTIONS,
-        labels={ROOM_LABEL: ROOM},
-        spec={
-            "scaleTargetRef": {"name": WORKER},
-            # Never none: what a dead worker had begun is given back to the list by another one.
-            "minReplicaCount": configuration.workers_min,
-            "maxReplicaCount": configuration.workers_max,
-            "cooldownPeriod": 300,
-            "triggers": [trigger],
-        },
-    )
+        room=ROOM,
+        context="integrations",
+        program="stateful.celery",
+        port=8087,
+        grant="grant-queue",
+        size=configuration,
+        trigger=trigger,
+        env={},
+    ).objects(platform)

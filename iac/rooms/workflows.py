@@ -4,19 +4,11 @@ from collections.abc import Iterator
 
 from functions.kit.catalogue import ROOT
 from iac.configuration.base import resources
-from iac.manifests import ROOM_LABEL, Manifest, config_map, digest, manifest, name_of, secret
-from iac.rooms.settings import (
-    KEY_MOUNTS,
-    SETTINGS,
-    WRITABLE,
-    grant_of_objects,
-    key_volume,
-    platform_keys,
-    platform_settings,
-    settings,
-)
+from iac.manifests import Manifest, config_map, digest, name_of, secret
+from iac.rooms.settings import grant_of_objects, platform_keys, platform_settings, settings
 from iac.stack import POSTGRES_HOST, TEMPORAL_ADDRESS, WORKFLOWS, Platform
-from iac.workloads import USER, Container, Workload, http_probe, scaled, tcp_probe
+from iac.workers import Workers
+from iac.workloads import USER, Container, Workload, http_probe, tcp_probe
 from stateful.temporal.declaration import SERVER_SETTINGS, load_declaration
 
 ROOM = "workflows"
@@ -151,37 +143,6 @@ def _console(platform: Platform) -> Iterator[Manifest]:
 
 def _workers(platform: Platform) -> Iterator[Manifest]:
     configuration = platform.configuration.temporal
-    container = Container(
-        name="worker",
-        image=platform.image("agents"),
-        args=("functions.agents.worker",),
-        resources=configuration.resources,
-        ports={"http": 8083},
-        # Another image is another version: executions move to it once it works.
-        env={**settings(platform), "PORT": "8083", "DCODER_TEMPORAL_BUILD_ID": digest(platform.image("agents"))},
-        env_from=(SETTINGS, "grant-objects"),
-        live=http_probe("/health/live", 8083, seconds=15, failures=4),
-        ready=http_probe("/health/ready", 8083),
-        writable=WRITABLE,
-        mounts=KEY_MOUNTS,
-    )
-    made = Workload(
-        name="agent-worker",
-        namespace=WORKFLOWS,
-        room=ROOM,
-        containers=(container,),
-        replicas=max(1, configuration.workers_min),
-        volumes=(key_volume(),),
-        metrics=("http", "/metrics"),
-        # Activities under way finish, or are tried again elsewhere.
-        grace_seconds=120,
-    ).deployment()
-    yield from scaled(made)
-    yield _scaler(platform)
-
-
-def _scaler(platform: Platform) -> Manifest:
-    configuration = platform.configuration.temporal
     trigger = {
         "type": "temporal",
         "metadata": {
@@ -193,20 +154,19 @@ def _scaler(platform: Platform) -> Manifest:
             "activationTargetQueueSize": "0",
         },
     }
-    return manifest(
-        "keda.sh/v1alpha1",
-        "ScaledObject",
-        "agent-worker",
+    yield from Workers(
+        name="agent-worker",
         namespace=WORKFLOWS,
-        labels={ROOM_LABEL: ROOM},
-        spec={
-            "scaleTargetRef": {"name": "agent-worker"},
-            "minReplicaCount": configuration.workers_min,
-            "maxReplicaCount": configuration.workers_max,
-            "cooldownPeriod": 300,
-            "triggers": [trigger],
-        },
-    )
+        room=ROOM,
+        context="agents",
+        program="functions.agents.worker",
+        port=8083,
+        grant="grant-objects",
+        size=configuration,
+        trigger=trigger,
+        # Another image is another version: executions move to it once it works.
+        env={"DCODER_TEMPORAL_BUILD_ID": digest(platform.image("agents"))},
+    ).objects(platform)
 
 
 def _job(name: str, container: Container, labels: dict[str, str], *, user: int = _THEIR_USER) -> list[Manifest]:

@@ -12,6 +12,7 @@ from functions.agents.core.tool_errors import ToolFailed
 from functions.agents.core.tool_hosts import check_host
 from functions.agents.core.tool_models import Space, Tool, ToolAnswer, ToolSetting
 from functions.agents.core.toolbox import ToolCall, ToolSpec
+from functions.kit.bounded import read_at_most
 from functions.kit.egress import EgressDenied, EgressPolicy
 
 _SECONDS = 20.0
@@ -99,17 +100,7 @@ async def _answer(response: aiohttp.ClientResponse) -> ToolAnswer:
         raise ToolFailed("tool_failed", f"the page is not text but {kind[:100]}")
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise ToolFailed("tool_failed", "the page comes compressed, which was not asked for")
-    body, whole = await _body(response)
+    body, whole = await read_at_most(response, _MOST_BYTES)
     text = text_of(body, kind, response.charset)
     # Of a page that was not read to its end nobody knows the size; it is more than what was read.
     return ToolAnswer(text, size=None if whole else max(len(body), response.content_length or 0))
-
-
-async def _body(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """The beginning of the body, and whether that is all of it."""
-    body = bytearray()
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > _MOST_BYTES:
-            return bytes(body[:_MOST_BYTES]), False
-    return bytes(body), True

@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from functions.agents.core.code_chat import asked_model
+from functions.agents.core.code_chat import MODEL
 from functions.agents.core.executions import Order
 from functions.agents.core.models import Limits
+from functions.kit.openai_models import asked_model
 
 _GRAPH = "code-assistant"
 # Somebody sits before it.
@@ -41,7 +42,7 @@ class CodeChatRequest(BaseModel):
     @field_validator("model")
     @classmethod
     def _known(cls, name: str) -> str:
-        asked_model(name)
+        asked_model(name, MODEL)
         return name
 
     @field_validator("messages")
@@ -59,4 +60,4 @@ class CodeChatRequest(BaseModel):
             if message.role in _ROLES and (text := message.text())
         ]
         given = {"messages": said, "reflections": 0}
-        return Order(_GRAPH, given, None, asked_model(self.model), _LIMITS, stream=bool(self.stream))
+        return Order(_GRAPH, given, None, asked_model(self.model, MODEL), _LIMITS, stream=bool(self.stream))

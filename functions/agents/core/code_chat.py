@@ -10,18 +10,6 @@ MODEL = "code-chat"
 Json = dict[str, Any]
 
 
-def asked_model(name: str) -> str | None:
-    """The gateway's model in `code-chat/provider/model`; None for `code-chat` alone, the tenant's default.
-
-    Raises:
-        ValueError: it is no model of this API.
-    """
-    head, slash, rest = name.partition("/")
-    if head != MODEL or (slash and not rest):
-        raise ValueError(f"the models are {MODEL} and {MODEL}/<a model of the gateway>")
-    return rest or None
-
-
 def completion(execution: Execution, model: str) -> Json:
     """The whole answer of an execution that has ended, or, cut short, of one that works on."""
     text = str((execution.output or {}).get("answer") or "")

@@ -10,6 +10,7 @@ import yarl
 from functions.integrations.core.errors import DocumentAway, DocumentRefused
 from functions.integrations.core.models import Json
 from functions.integrations.core.ports import Egress
+from functions.kit.bounded import read_at_most
 
 _SECONDS = 30.0
 # As much as the body of a registration with a document may be.
@@ -40,7 +41,10 @@ class HttpDocuments:
             ):
                 if response.status != 200:
                     _refuse(response.status)
-                return _document(await _read(response))
+                body, is_whole = await read_at_most(response, _LARGEST)
+                if not is_whole:
+                    raise DocumentRefused(f"the document has more than {_LARGEST} bytes")
+                return _document(body)
         except TimeoutError as error:
             raise DocumentAway(f"the address did not answer within {_SECONDS:.0f} s") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -53,15 +57,6 @@ def _refuse(status: int) -> NoReturn:
     if 300 <= status < 400:
         raise DocumentRefused(f"the address answered {status}: redirects are not followed")
     raise DocumentRefused(f"the address answered {status}")
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for part in response.content.iter_any():
-        body += part
-        if len(body) > _LARGEST:
-            raise DocumentRefused(f"the document has more than {_LARGEST} bytes")
-    return bytes(body)
 
 
 def _document(body: bytes) -> Json:

@@ -14,6 +14,7 @@ import yarl
 from functions.integrations.core.errors import ToolFailed
 from functions.integrations.core.models import McpServer, UpstreamAnswer, UpstreamRequest
 from functions.integrations.core.ports import Egress, Vault
+from functions.kit.bounded import read_at_most
 from functions.kit.egress import EgressPolicy
 
 _SECONDS = 30.0
@@ -124,20 +125,14 @@ class HttpUpstream:
             ):
                 if 300 <= response.status < 400:
                     raise ToolFailed(f"the API answered {response.status}: redirects are not followed")
-                return UpstreamAnswer(response.status, response.content_type, await _read(response, limit))
+                answered, is_whole = await read_at_most(response, limit)
+                if not is_whole:
+                    raise ToolFailed(f"the API answered more than {limit} bytes")
+                return UpstreamAnswer(response.status, response.content_type, answered)
         except TimeoutError as error:
             raise ToolFailed(f"the API did not answer within {_SECONDS:.0f} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise ToolFailed(f"the API cannot be reached: {type(error).__name__}") from error
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    body = bytearray()
-    async for part in response.content.iter_any():
-        body += part
-        if len(body) > limit:
-            raise ToolFailed(f"the API answered more than {limit} bytes")
-    return bytes(body)
 
 
 def _token_in(answer: UpstreamAnswer) -> _Token:

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from functions.kit.cursors import decode_cursor, encode_cursor
-from functions.kit.errors import InvalidRequest
+from functions.kit.cursors import encode_cursor
+from functions.kit.identifiers import is_id
 from functions.kit.service_tokens import OnBehalf
 from functions.knowledge.core.errors import CorpusNotFound, DocumentNotFound, IndexNotFound, JobNotFound
-from functions.knowledge.core.ids import is_id
 from functions.knowledge.core.models import Corpus, DocumentState, Index, Item, Job, Reader, Slice, Space
 from functions.knowledge.core.ports import Corpora, Documents, Jobs
 
@@ -77,20 +76,6 @@ async def readable_job(corpora: Corpora, jobs: Jobs, caller: Caller, job_id: str
     if job is None or corpus is None or not caller.reader.may_read(corpus.groups):
         raise JobNotFound("there is no such job")
     return job
-
-
-def id_in_cursor(cursor: str | None) -> str | None:
-    """The id of the last row seen.
-
-    Raises:
-        InvalidRequest: the cursor is not one of a listing by id.
-    """
-    if cursor is None:
-        return None
-    last = str(decode_cursor(cursor, str)[0])
-    if not is_id(last):
-        raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"})
-    return last
 
 
 def sliced(found: list[Item], limit: int, ids: list[str]) -> Slice[Item]:

@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any, TypedDict
 
 from functions.kit.clock import utc_now
+from functions.kit.cursors import id_in_cursor
 from functions.kit.identifiers import new_id
 from functions.kit.subjects import DocumentDeleted
-from functions.knowledge.core.access import Caller, id_in_cursor, readable_corpus, sliced
+from functions.knowledge.core.access import Caller, readable_corpus, sliced
 from functions.knowledge.core.models import Corpus, Index, IndexSettings, IndexStatus, Slice
 from functions.knowledge.core.ports import ChunkStore, Corpora, Events
 

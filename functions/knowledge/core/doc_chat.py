@@ -13,18 +13,6 @@ MODEL = "doc-chat"
 Json = dict[str, Any]
 
 
-def asked_model(name: str) -> str | None:
-    """The gateway's model in `doc-chat/provider/model`; None for `doc-chat` alone, the tenant's default.
-
-    Raises:
-        ValueError: it is no model of this API.
-    """
-    head, slash, rest = name.partition("/")
-    if head != MODEL or (slash and not rest):
-        raise ValueError(f"the models are {MODEL} and {MODEL}/<a model of the gateway>")
-    return rest or None
-
-
 def completion(answer: Answer, answer_id: str, model: str) -> Json:
     """A whole answer."""
     message: Json = {

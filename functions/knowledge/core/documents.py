@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict
 
+from functions.kit.cursors import id_in_cursor
 from functions.kit.errors import NotFound
 from functions.kit.subjects import DocumentDeleted, DocumentQueued
-from functions.knowledge.core.access import Caller, id_in_cursor, readable_corpus, readable_document, sliced
+from functions.knowledge.core.access import Caller, readable_corpus, readable_document, sliced
 from functions.knowledge.core.errors import DocumentNotFound, TextNotReady
 from functions.knowledge.core.layout import text_key
 from functions.knowledge.core.models import Document, DocumentFilter, DocumentState, DocumentVersion, Slice

@@ -1,9 +1,10 @@
 """Indexes: another setting is another index, built beside the active one and switched to at once when it has all."""
 
 from functions.kit.clock import utc_now
+from functions.kit.cursors import id_in_cursor
 from functions.kit.identifiers import new_id
 from functions.kit.subjects import DocumentQueued
-from functions.knowledge.core.access import Caller, id_in_cursor, readable_corpus, readable_index, sliced
+from functions.knowledge.core.access import Caller, readable_corpus, readable_index, sliced
 from functions.knowledge.core.errors import IndexInUse
 from functions.knowledge.core.models import Index, IndexSettings, IndexStatus, Job, Slice
 from functions.knowledge.core.ports import ChunkStore, Corpora, Events, Jobs

@@ -1,13 +1,12 @@
 """Jobs: documents that are ingested together, watched, cancelled and tried again as one."""
 
 from functions.kit.clock import utc_now
-from functions.kit.cursors import decode_cursor, encode_cursor
+from functions.kit.cursors import decode_cursor, encode_cursor, id_in_cursor
 from functions.kit.errors import InvalidRequest
-from functions.kit.identifiers import new_id
+from functions.kit.identifiers import is_id, new_id
 from functions.kit.subjects import DocumentQueued
-from functions.knowledge.core.access import Caller, id_in_cursor, readable_corpus, readable_job, sliced
+from functions.knowledge.core.access import Caller, readable_corpus, readable_job, sliced
 from functions.knowledge.core.errors import JobCancelled
-from functions.knowledge.core.ids import is_id
 from functions.knowledge.core.models import Job, JobItem, Slice, Status
 from functions.knowledge.core.ports import Corpora, Events, Jobs
 

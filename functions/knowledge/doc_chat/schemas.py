@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from functions.kit.models import ApiModel
+from functions.kit.openai_models import asked_model
 from functions.knowledge.core.answers import Question
-from functions.knowledge.core.doc_chat import asked_model
+from functions.knowledge.core.doc_chat import MODEL
 from functions.knowledge.filter_schemas import Filter
 from functions.knowledge.search.schemas import CorpusIds
 
@@ -56,7 +57,7 @@ class DocChatRequest(BaseModel):
     @field_validator("model")
     @classmethod
     def _known(cls, name: str) -> str:
-        asked_model(name)
+        asked_model(name, MODEL)
         return name
 
     @field_validator("messages")
@@ -72,7 +73,7 @@ class DocChatRequest(BaseModel):
         passed_on = (*_PASSED_ON, "stream_options") if self.stream else _PASSED_ON
         return Question(
             [message.model_dump() for message in self.messages],
-            model=asked_model(self.model),
+            model=asked_model(self.model, MODEL),
             corpus_ids=self.knowledge.corpus_ids,
             condition=self.knowledge.filters.condition() if self.knowledge.filters else None,
             rerank=self.knowledge.rerank,

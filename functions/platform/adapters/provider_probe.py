@@ -17,6 +17,7 @@ import aiohttp
 import jwt
 import orjson
 
+from functions.kit.bounded import read_at_most
 from functions.kit.egress import PROVIDER_URLS, EgressDenied, EgressPolicy
 from functions.platform.core.probe_provider import ProviderAccess, Trouble
 
@@ -107,7 +108,7 @@ class HttpProber:
             if response.status != 200:
                 # The grant is refused with 400: a revoked key, a deleted account, a clock that is wrong.
                 raise _Failed(_WRONG_KEY if response.status == 400 else _refusal("vertex", response.status))
-            body = await response.content.read(_MOST_BYTES)
+            body, _ = await read_at_most(response, _MOST_BYTES)
         try:
             return str(orjson.loads(body)["access_token"])
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:

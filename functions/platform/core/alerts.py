@@ -8,11 +8,12 @@ from typing import Any, Protocol
 from functions.kit.clock import utc_now
 from functions.kit.cursors import decode_cursor, encode_cursor
 from functions.kit.errors import Conflict, InvalidRequest, NotFound
+from functions.kit.identifiers import is_id
 from functions.kit.principal import Principal
 from functions.kit.subjects import Alert, AlertKind, AlertRaised, AlertSeverity, AlertStatus, AlertUpdated
 from functions.platform.core.member_errors import UnknownReference
 from functions.platform.core.member_ports import Users
-from functions.platform.core.members import UserStatus, is_id
+from functions.platform.core.members import UserStatus
 from functions.platform.core.models import Slice, tenant_id_of
 from functions.platform.core.ports import Events
 

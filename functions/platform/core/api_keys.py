@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from functions.kit.clock import utc_now
-from functions.kit.cursors import encode_cursor
+from functions.kit.cursors import encode_cursor, id_in_cursor
 from functions.kit.errors import Unprocessable
-from functions.kit.identifiers import new_id
+from functions.kit.identifiers import is_id, new_id
 from functions.kit.principal import Principal, Role, hash_api_key, new_api_key
 from functions.kit.subjects import KeyCreated, KeyRevoked, KeyRotated, UsageRecord
 from functions.platform.core.api_key_models import ApiKey, ApiKeyFilter, ApiKeyStatus, NewApiKey, ShownApiKey
@@ -18,7 +18,7 @@ from functions.platform.core.member_errors import (
     UnknownReference,
 )
 from functions.platform.core.member_ports import ApiKeys, Users
-from functions.platform.core.members import User, UserStatus, ensure_rank, id_in_cursor, is_id
+from functions.platform.core.members import User, UserStatus, ensure_rank
 from functions.platform.core.models import IssuedKey, Slice
 from functions.platform.core.ports import Events, Tenants
 from functions.platform.core.users import existing_tenant, locked_tenant

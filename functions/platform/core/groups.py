@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from functions.kit.clock import utc_now
-from functions.kit.cursors import encode_cursor
-from functions.kit.identifiers import new_id
+from functions.kit.cursors import encode_cursor, id_in_cursor
+from functions.kit.identifiers import is_id, new_id
 from functions.kit.subjects import GroupUpdated
 from functions.platform.core.member_errors import GroupNotFound, UnknownReference
 from functions.platform.core.member_ports import Groups, Users
-from functions.platform.core.members import Group, GroupChanges, User, UserFilter, id_in_cursor, is_id
+from functions.platform.core.members import Group, GroupChanges, User, UserFilter
 from functions.platform.core.models import Slice
 from functions.platform.core.ports import Events, Tenants
 from functions.platform.core.users import existing_tenant, found_user

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict
-from uuid import UUID
 
-from functions.kit.cursors import decode_cursor
-from functions.kit.errors import InvalidRequest
 from functions.kit.principal import Principal, Role
 from functions.platform.core.member_errors import RoleTooHigh
 
@@ -121,28 +118,6 @@ def ensure_rank(caller: Principal, *roles: Role) -> None:
     own = _rank(caller.roles)
     if any(_RANKS.index(role) > own for role in roles):
         raise RoleTooHigh("this takes a role that you do not have yourself", details={"roles": sorted(set(roles))})
-
-
-def is_id(text: str) -> bool:
-    """Whether the text is an id as this platform writes them."""
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
-
-
-def id_in_cursor(cursor: str | None) -> str | None:
-    """The id of the last row seen.
-
-    Raises:
-        InvalidRequest: the cursor is not one of a listing by id.
-    """
-    if cursor is None:
-        return None
-    last = str(decode_cursor(cursor, str)[0])
-    if not is_id(last):
-        raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"})
-    return last
 
 
 def _rank(roles: Iterable[Role]) -> int:

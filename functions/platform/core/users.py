@@ -3,8 +3,8 @@
 from dataclasses import fields, replace
 
 from functions.kit.clock import utc_now
-from functions.kit.cursors import encode_cursor
-from functions.kit.identifiers import new_id
+from functions.kit.cursors import encode_cursor, id_in_cursor
+from functions.kit.identifiers import is_id, new_id
 from functions.kit.principal import Principal
 from functions.kit.subjects import KeyRevoked, UserUpdated
 from functions.platform.core.errors import TenantNotFound
@@ -17,8 +17,6 @@ from functions.platform.core.members import (
     UserFilter,
     UserStatus,
     ensure_rank,
-    id_in_cursor,
-    is_id,
 )
 from functions.platform.core.models import Slice, Tenant, tenant_id_of
 from functions.platform.core.ports import Events, Tenants
