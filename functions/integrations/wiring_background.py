@@ -15,7 +15,7 @@ from functions.integrations.adapters.upstream_http import HttpEgress
 from functions.integrations.core.mcp_servers import Space
 from functions.integrations.core.ports import Queue
 from functions.integrations.core.read_document import Outcome, ReadDocument
-from functions.integrations.core.remind import RemindOfDocuments
+from functions.integrations.core.remind import GIVEN_UP, RemindOfDocuments
 from functions.kit.clock import utc_now
 from functions.kit.context import RequestContext, serving
 from functions.kit.database import UnitOfWork
@@ -34,6 +34,13 @@ class DocumentAsked(ApiModel):
     requested_at: datetime
     request_id: str = ""
     traceparent: str = ""
+    # Tries that came to nothing for what is not the address's doing.
+    waits: int = 0
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the registration is so old that it has failed, or will have at the next look."""
+        return utc_now() - self.requested_at > GIVEN_UP
 
 
 @asynccontextmanager

@@ -60,6 +60,13 @@ ALERTS: tuple[Alert, ...] = (
         "warning",
         "{{ $labels.function }} refuses events",
     ),
+    Alert(
+        "TasksWait",
+        "max(min_over_time(dcoder_background_waiting[30m])) > 0",
+        0,
+        "warning",
+        "the background workers' queue has not been empty for half an hour",
+    ),
     Alert("OutboxWaits", "dcoder_relay_waiting_seconds > 300", 5, "critical", "{{ $labels.what }} waits for the relay"),
     Alert(
         "DatabaseFull",

@@ -76,27 +76,39 @@ def _add_tasks(app: Celery, settings: Settings, own: CelerySettings) -> None:
             _logger.warning("a task cannot be read", extra={"task": READ_DOCUMENT, "reason": str(error)[:500]})
             return
         labels = {"tenant": told.tenant_id, "server": told.name, "try": tried, "requestId": told.request_id}
+        if told.is_given_up:
+            _logger.warning("a task is given up", extra=labels)
+            return
         try:
             outcome = asyncio.run(read_document(settings, told, is_last=tried >= own.tries))
         except (DocumentAway, SoftTimeLimitExceeded) as error:
-            _again(self, own, error, labels)
+            _again(self, own, told, error, labels)
         except DependencyUnavailable as error:
             # The platform's own is waited for, however long, and costs the address no try.
-            _again(self, own, error, labels, counts=False)
+            _again(self, own, told, error, labels, counts=False)
         except Exception as error:
             # A fault of ours, which may be mended before the document was begun too often; somebody is told.
             _logger.exception("a task failed", extra=labels)
-            _again(self, own, error, labels, counts=False)
+            _again(self, own, told, error, labels, counts=False)
         else:
             _logger.info("a document was read", extra={**labels, "outcome": outcome})
 
 
-def _again(task: Task, own: CelerySettings, error: Exception, labels: dict[str, Any], *, counts: bool = True) -> None:
+def _again(
+    task: Task,
+    own: CelerySettings,
+    told: DocumentAsked,
+    error: Exception,
+    labels: dict[str, Any],
+    *,
+    counts: bool = True,
+) -> None:
     """Have it tried again after a while, which differs so that not all come back together."""
     tried = int(task.request.retries)
-    most = min(_LONGEST_PAUSE, own.pause_seconds * 2 ** min(tried, 10))
+    most = min(_LONGEST_PAUSE, own.pause_seconds * 2 ** min(tried + told.waits, 10))
     pause = most * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
     _logger.warning("a task is tried again", extra={**labels, "reason": str(error)[:300], "pause": round(pause, 1)})
     if not counts:
         task.request.retries = tried - 1
-    raise task.retry(exc=error, countdown=pause)
+        told = told.model_copy(update={"waits": told.waits + 1})
+    raise task.retry(args=(told.model_dump(mode="json", by_alias=True),), exc=error, countdown=pause)

@@ -12,7 +12,8 @@ from functions.integrations.core.models import Json
 from functions.integrations.core.ports import Egress
 from functions.kit.bounded import read_at_most
 
-_SECONDS = 30.0
+# Of a megabyte or two; other tenants' documents wait for it.
+_SECONDS = 10.0
 # As much as the body of a registration with a document may be.
 _LARGEST = 2 * 1024 * 1024
 _PASSING = frozenset({408, 425, 429})

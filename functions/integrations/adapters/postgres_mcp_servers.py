@@ -74,6 +74,11 @@ class PostgresMcpServers:
         """All of a tenant, by name."""
         return [_server(tenant_id, row) for row in await (await connection(database)).fetch(_ALL)]
 
+    async def pending(self, database: str, besides: str) -> int:
+        """How many servers wait for their document, not counting the one of that name."""
+        query = "SELECT count(*) FROM mcp_servers WHERE state = 'pending' AND name <> $1"
+        return int(await (await connection(database)).fetchval(query, besides))
+
     async def remove(self, database: str, name: str) -> bool:
         """Remove it; False when there was none."""
         query = "DELETE FROM mcp_servers WHERE name = $1 RETURNING true"

@@ -1,6 +1,6 @@
 """What can go wrong, as the caller is told."""
 
-from functions.kit.errors import DcoderError, DependencyUnavailable, NotFound, Unprocessable
+from functions.kit.errors import DcoderError, DependencyUnavailable, NotFound, RateLimited, Unprocessable
 
 
 class McpServerNotFound(NotFound):
@@ -25,6 +25,12 @@ class DocumentAway(DependencyUnavailable):
     """The document cannot be had from its address now."""
 
     code = "document_away"
+
+
+class TooManyPending(RateLimited):
+    """As many documents of the tenant as may wait to be read do already; other tenants' wait behind them."""
+
+    code = "too_many_pending"
 
 
 class UpstreamSecretMissing(Unprocessable):

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from functions.integrations.core.errors import McpServerNotFound, OpenApiRefused, UpstreamSecretMissing
+from functions.integrations.core.errors import McpServerNotFound, OpenApiRefused, TooManyPending, UpstreamSecretMissing
 from functions.integrations.core.models import Json, McpServer, McpServerDraft, Tool
 from functions.integrations.core.openapi_tools import OpenApiDocument
 from functions.integrations.core.ports import Egress, Events, McpServers, Vault
 from functions.kit.subjects import McpRequested
+
+# Each may hold a worker, and so everybody else, for as long as its address is waited for.
+MOST_PENDING = 20
+_LATER_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class ManageMcpServers:
             OpenApiRefused: the document, or an operation that is wanted of it, cannot be offered.
             EgressDenied: the API's address, or its token's, is not one the platform calls.
             UpstreamSecretMissing: it needs a secret and none is given or kept for this address and kind.
+            TooManyPending: its document would be one too many to wait.
         """
         base_url = _base_url(draft)
         for url in filter(None, (base_url, draft.auth.token_url, draft.document_url)):
@@ -60,6 +65,11 @@ class ManageMcpServers:
         server_id, now = before.id if before else self._new_id(), self._now()
         is_pending = draft.document is None
         if is_pending:
+            if await self._servers.pending(space.database, draft.name) >= MOST_PENDING:
+                raise TooManyPending(
+                    f"{MOST_PENDING} documents of this tenant wait to be read; try again later",
+                    retry_after=_LATER_SECONDS,
+                )
             self._events.publish(
                 McpRequested(tenant_id=space.tenant_id, name=draft.name, requested_at=now),
                 space.tenant_id,

@@ -23,6 +23,10 @@ class McpServers(Protocol):
         """All of a tenant, by name."""
         ...
 
+    async def pending(self, database: str, besides: str) -> int:
+        """How many servers wait for their document, not counting the one of that name."""
+        ...
+
     async def remove(self, database: str, name: str) -> bool:
         """Remove it; False when there was none."""
         ...

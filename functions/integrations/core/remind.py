@@ -12,7 +12,7 @@ from functions.kit.each_database import EachDatabase, Outcome
 from functions.kit.subjects import McpRequested
 
 _LOST = timedelta(minutes=30)
-_GIVEN_UP = timedelta(hours=24)
+GIVEN_UP = timedelta(hours=24)
 _REASON = "nothing came of reading it within 24 hours, however often it was begun; register it again"
 
 _logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class RemindOfDocuments:
 
     async def _look(self, database: str, now: datetime) -> Sequence[Registration]:
         async with self._begin():
-            given_up = await self._pending.give_up(database, now - _GIVEN_UP, _REASON)
+            given_up = await self._pending.give_up(database, now - GIVEN_UP, _REASON)
             overdue = await self._pending.overdue(database, now - _LOST)
         if given_up:
             _logger.warning("documents were given up", extra={"database": database, "servers": list(given_up)})

@@ -7,20 +7,23 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import orjson
 import psutil
 import pytest
 import redis.asyncio
 
 from functions.integrations.adapters.celery_queue import QUEUE, CeleryQueue
+from functions.integrations.core.mcp_servers import MOST_PENDING
 from functions.kit.clock import utc_now
 from functions.kit.context import RequestContext, serving
 from functions.kit.errors import DependencyUnavailable
 from scenarios.chaos.gateways import environment_of
+from tests.integration.conftest import NewTenant
 from tests.integration.integrations.conftest import DOCUMENT, Pets
 from tests.integration.integrations.test_mcp import connected, path
 from tests.integration.stateful.nats.servers import Server, free_port, redis_server
@@ -260,6 +263,7 @@ async def test_a_document_that_ends_its_workers_is_given_up(shop: Shop, pets: Pe
     await eventually(lambda: failed(shop), seconds=20)
     assert "5 times" in await shop.database.fetchval("SELECT reason FROM mcp_servers")
     assert asked(pets) == 1
+    pets.let_go.set()
 
 
 async def test_a_queue_that_goes_away_and_comes_back_has_what_it_had(shop: Shop, pets: Pets) -> None:
@@ -306,3 +310,50 @@ async def test_tasks_that_come_twice_or_too_late_do_nothing(shop: Shop, pets: Pe
     await client.aclose()
     assert [seen[1] for seen in pets.seen] == ["/openapi.json", "/openapi.json?again"]
     assert "asked-by-this-test" in shop.workers[0].log()
+
+
+async def test_a_tenant_s_broken_database_is_asked_ever_more_seldom_until_it_is_mended(
+    shop: Shop, platform: Platform, pets: Pets
+) -> None:
+    await shop.hire(**LONG)
+    admin = await asyncpg.connect(platform.status["credentials"]["postgresAdminUrl"])
+    await admin.execute(f"ALTER DATABASE {shop.tenant.database} ALLOW_CONNECTIONS false")
+    await shop.ask(utc_now(), document_url=f"{pets.base_url}/openapi.json")
+
+    def pauses() -> list[float]:
+        told = [orjson.loads(line) for line in shop.workers[0].log().splitlines() if "tried again" in line]
+        return [line["pause"] for line in told]
+
+    await eventually(happens(lambda: len(pauses()) >= 3), seconds=30)
+    assert pauses() == sorted(pauses())
+    assert pauses()[-1] > pauses()[0]
+    await admin.execute(f"ALTER DATABASE {shop.tenant.database} ALLOW_CONNECTIONS true")
+    await admin.close()
+    await eventually(lambda: ready(shop), seconds=30)
+
+
+async def test_a_task_of_long_ago_is_given_up(shop: Shop, pets: Pets) -> None:
+    await shop.hire(**LONG)
+    await shop.ask(utc_now() - timedelta(hours=25), document_url=f"{pets.base_url}/openapi.json")
+    await eventually(happens(lambda: "a task is given up" in shop.workers[0].log()), seconds=30)
+    assert not pets.seen
+
+
+async def test_a_tenant_has_so_many_documents_waiting_and_no_more(
+    new_tenant: NewTenant, platform: Platform, as_tenant: Api, tenant: Tenant, pets: Pets
+) -> None:
+    body = {"title": "Pets", "openapi": DOCUMENT, "baseUrl": pets.base_url, "operations": OPERATIONS}
+    admin = platform.status["credentials"]["postgresAdminUrl"].rpartition("/")[0]
+    for number in range(MOST_PENDING):
+        assert (await as_tenant.call("PUT", path(tenant, f"pets-{number}"), body)).status == 200
+    database = await asyncpg.connect(f"{admin}/{tenant.database}")
+    await database.execute("UPDATE mcp_servers SET state = 'pending', requested_at = now()")
+    reply = await as_tenant.call("PUT", path(tenant), by_address(pets))
+    assert (reply.status, reply.code, reply.headers["retry-after"]) == (429, "too_many_pending", "30")
+    # One of them again is none more; and it is nobody else's trouble.
+    assert (await as_tenant.call("PUT", path(tenant, "pets-0"), by_address(pets))).status == 200
+    other = await new_tenant()
+    assert (await as_tenant.as_(other.key).call("PUT", path(other), by_address(pets))).status == 200
+    await database.execute("UPDATE mcp_servers SET state = 'ready' WHERE name = 'pets-1'")
+    await database.close()
+    assert (await as_tenant.call("PUT", path(tenant), by_address(pets))).status == 200
