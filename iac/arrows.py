@@ -35,6 +35,7 @@ _SERVING_PORTS = (8012, 8013, 8112, 8022)
 ANYONE = "anyone outside"
 INTERNET = "the Internet"
 KUBERNETES = "Kubernetes' API"
+NODES = "nodes"
 _OBJECTS = "objects"
 
 
@@ -228,6 +229,7 @@ ARROWS: tuple[Arrow, ...] = (
     Arrow("metrics", "edge", (8100,), "scrapes"),
     Arrow("metrics", "database", (9187,), "scrapes"),
     Arrow("metrics", "pooler", (9127,), "scrapes"),
+    Arrow("metrics", "database operator", (8080,), "scrapes"),
     Arrow("metrics", "edge's database", (9187,), "scrapes"),
     Arrow("metrics", "cache and limits", (9121,), "scrapes"),
     Arrow("metrics", "queue", (9121,), "scrapes"),
@@ -243,6 +245,7 @@ ARROWS: tuple[Arrow, ...] = (
     Arrow("metrics", "cluster metrics", (8080,), "scrapes"),
     Arrow("metrics", "alerts", (9093,), "alerts"),
     Arrow("metrics", KUBERNETES, (443, 6443), "finds what to scrape"),
+    Arrow("metrics", NODES, (10250,), "how full volumes are"),
     Arrow("monitoring operator", KUBERNETES, (443, 6443), "reads what is declared"),
     Arrow("cluster metrics", KUBERNETES, (443, 6443), "reads the state of objects"),
     Arrow("alerts", "alerts", (9094,), "tell each other what was sent"),
@@ -309,6 +312,8 @@ def _peers(other: str, platform: Platform) -> list[dict[str, Any]]:
         return [{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(cluster.private_networks)}}]
     if other == KUBERNETES:
         return [{"ipBlock": {"cidr": network}} for network in cluster.api_server]
+    if other == NODES:
+        return [{"ipBlock": {"cidr": network}} for network in cluster.private_networks]
     return [PARTIES[other].peer()]
 
 

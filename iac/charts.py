@@ -1,12 +1,15 @@
 """Every Helm chart that the platform takes, in one table: which, from where, and with what values.
 
 Operators and the NATS server come as charts; everything else is rendered by the rooms. Values name only what differs
-from a chart's defaults. `cluster.charts: false` leaves all of them out.
+from a chart's defaults. Most charts ignore names that they do not know: tests/iac/test_charts.py has those they do.
+`cluster.charts: false` leaves all of them out.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+import yaml
 
 from iac.manifests import SecretText
 from iac.stack import (
@@ -18,8 +21,10 @@ from iac.stack import (
     POSTGRES_OPERATOR,
     SCALING,
     Platform,
+    started_anew,
 )
 from iac.workloads import restricted
+from stateful.nats.streams import LARGEST_MESSAGE
 
 Values = dict[str, Any]
 
@@ -31,6 +36,7 @@ class Chart:
     Attributes:
         repository: where Helm finds it.
         hooks: it relies on Helm's hooks, so Helm itself has to install it.
+        after: charts of the same room that bring the kinds of what it makes.
     """
 
     name: str
@@ -41,14 +47,11 @@ class Chart:
     room: str
     values: Callable[[Platform], Values]
     hooks: bool = False
+    after: tuple[str, ...] = ()
 
 
 _SMALL = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}
 _POD = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-
-
-def _nothing(_: Platform) -> Values:
-    return {}
 
 
 def _cert_manager(_: Platform) -> Values:
@@ -59,7 +62,8 @@ def _cert_manager(_: Platform) -> Values:
 def _monitoring(_: Platform) -> Values:
     """The operator, its definitions and the cluster's own metrics; servers are objects of ours."""
     off = {"enabled": False}
-    component = {"resources": _SMALL, "securityContext": {**_POD, "runAsUser": 65534, "runAsGroup": 65534}}
+    nobody = {**_POD, "runAsUser": 65534, "runAsGroup": 65534}
+    unasked = dict.fromkeys(_UNASKED, off)
     return {
         "fullnameOverride": "kube-prometheus-stack",
         "prometheus": off,
@@ -68,13 +72,60 @@ def _monitoring(_: Platform) -> Values:
         # It needs the node's network and files, which no namespace of ours allows.
         "nodeExporter": off,
         "defaultRules": {"create": False},
-        "prometheusOperator": {**component, "containerSecurityContext": restricted()},
-        "kube-state-metrics": {"resources": _SMALL, "securityContext": {**_POD, "runAsUser": 65534}},
+        **unasked,
+        "prometheusOperator": {
+            "resources": _SMALL,
+            "securityContext": nobody,
+            "containerSecurityContext": restricted(),
+            # A webhook and the jobs that set it up would need to be reached in a namespace that denies by default.
+            "admissionWebhooks": off,
+            "tls": off,
+            "serviceMonitor": {"selfMonitor": False},
+            "prometheusConfigReloader": {"resources": _SMALL},
+        },
+        "kube-state-metrics": {
+            "resources": _SMALL,
+            "securityContext": nobody,
+            "containerSecurityContext": restricted(),
+            "collectors": list(_COLLECTED),
+        },
     }
+
+
+# Nobody reads what these say of themselves, and no arrow of ours lets Prometheus ask them.
+_UNASKED = ("kubeApiServer", "kubeControllerManager", "coreDns", "kubeEtcd", "kubeScheduler", "kubeProxy")
+# What has a state that somebody may ask for. Secrets and what configures are left out: it would read their contents.
+_COLLECTED = (
+    "cronjobs",
+    "daemonsets",
+    "deployments",
+    "horizontalpodautoscalers",
+    "jobs",
+    "namespaces",
+    "nodes",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "poddisruptionbudgets",
+    "pods",
+    "replicasets",
+    "resourcequotas",
+    "services",
+    "statefulsets",
+)
+
+
+def _knative_operator(_: Platform) -> Values:
+    # Its containers are restricted by themselves except for this, without which Pod Security refuses them.
+    pod = {"securityContext": _POD}
+    return {"knative_operator": {"knative_operator": pod, "operator_webhook": pod}}
 
 
 def _postgres_operator(_: Platform) -> Values:
     return {"resources": _SMALL, "monitoring": {"podMonitorEnabled": True}}
+
+
+def _postgres_archiver(_: Platform) -> Values:
+    return {"resources": _SMALL}
 
 
 def _keda(_: Platform) -> Values:
@@ -83,35 +134,49 @@ def _keda(_: Platform) -> Values:
 
 def _nats(platform: Platform) -> Values:
     nats = platform.configuration.nats
-    password = {"name": "nats-credentials", "key": "password"}
     storage = {"size": nats.storage.size, **platform.storage_class(nats.storage.storage_class)}
-    hardened = {"merge": {"securityContext": restricted(1000)}}
+    container = {"securityContext": restricted(1000)}
+    beside = {"merge": {**container, "resources": _SMALL}}
+    clustered = nats.replicas > 1
     return {
         "config": {
-            "cluster": {"enabled": nats.replicas > 1, "replicas": nats.replicas},
+            "cluster": {"enabled": clustered, "replicas": nats.replicas},
             "jetstream": {
                 "enabled": True,
                 "fileStore": {"pvc": storage},
                 # By default NATS syncs every two minutes, and a power failure takes what it has acknowledged since.
                 "merge": {"sync_interval": "always"},
             },
-            "merge": {"authorization": {"user": "dcoder", "password": "<< $NATS_PASSWORD >>"}},
+            "merge": {
+                "authorization": {"user": "dcoder", "password": "<< $NATS_PASSWORD >>"},
+                # As on a laptop and in Compose: by itself NATS refuses what has more than 1 MB.
+                "max_payload": LARGEST_MESSAGE,
+            },
         },
         "container": {
-            "env": {"NATS_PASSWORD": {"valueFrom": {"secretKeyRef": password}}},
-            "merge": {"resources": nats.resources.spec(), "securityContext": restricted(1000)},
+            # NATS reads a variable as it reads its configuration: without quotes, digits would be a number.
+            "env": {"NATS_PASSWORD": {"valueFrom": {"secretKeyRef": {"name": "nats-credentials", "key": "quoted"}}}},
+            "merge": {**container, "resources": nats.resources.spec()},
         },
-        "reloader": hardened,
-        "promExporter": {"enabled": True, "podMonitor": {"enabled": True}, **hardened},
+        "reloader": beside,
+        "promExporter": {"enabled": True, "podMonitor": {"enabled": True}, **beside},
+        "serviceAccount": {"enabled": True, "merge": {"automountServiceAccountToken": False}},
         "podTemplate": {
+            # A stream is lost for as long as most of its servers are: not two of them on one node where there are more.
+            "topologySpreadConstraints": {
+                "kubernetes.io/hostname": {"maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}
+            }
+            if clustered
+            else {},
             "merge": {
+                "metadata": {"annotations": started_anew(platform)},
                 "spec": {
                     "automountServiceAccountToken": False,
                     "securityContext": {**_POD, "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000},
-                }
-            }
+                },
+            },
         },
-        "podDisruptionBudget": {"enabled": nats.replicas > 1},
+        "podDisruptionBudget": {"enabled": clustered},
         "natsBox": {"enabled": False},
     }
 
@@ -119,13 +184,32 @@ def _nats(platform: Platform) -> Values:
 def _nack(_: Platform) -> Values:
     return {
         "jetstream": {
-            "enabled": True,
             "nats": {"url": SecretText(f"nats://dcoder:{{{{ nats }}}}@{NATS_HOST}:4222")},
-            "additionalArgs": ["--control-loop"],
-            "resources": _SMALL,
-            "securityContext": restricted(1000),
-        }
+            "controlLoop": True,
+        },
+        # Otherwise its pods have no label by which `iac/arrows.py` knows them.
+        "useLegacyNames": False,
+        "namespaced": True,
+        # By itself it may read every Secret, for accounts that are objects; ours is in its address.
+        "rbacRules": yaml.safe_dump({"rules": _NACK_RULES}),
+        "securityContext": {**_POD, "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000},
+        "containerSecurityContext": restricted(1000),
+        "resources": _SMALL,
     }
+
+
+_NACK_RULES = [
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "update", "patch"]},
+    {
+        "apiGroups": ["jetstream.nats.io"],
+        "resources": [
+            part
+            for kind in ("streams", "consumers", "keyvalues", "objectstores", "accounts")
+            for part in (kind, f"{kind}/status", f"{kind}/finalizers")
+        ],
+        "verbs": ["create", "get", "list", "watch", "patch", "update", "delete"],
+    },
+]
 
 
 CHARTS: tuple[Chart, ...] = (
@@ -137,7 +221,6 @@ CHARTS: tuple[Chart, ...] = (
         OBSERVABILITY,
         "cluster",
         _monitoring,
-        hooks=True,
     ),
     Chart(
         "cert-manager",
@@ -157,7 +240,7 @@ CHARTS: tuple[Chart, ...] = (
         "v1.23.0",
         KNATIVE_OPERATOR,
         "knative",
-        _nothing,
+        _knative_operator,
     ),
     Chart(
         "cloudnative-pg",
@@ -167,6 +250,7 @@ CHARTS: tuple[Chart, ...] = (
         POSTGRES_OPERATOR,
         "cluster",
         _postgres_operator,
+        after=("kube-prometheus-stack",),
     ),
     Chart(
         "plugin-barman-cloud",
@@ -175,7 +259,8 @@ CHARTS: tuple[Chart, ...] = (
         "0.6.0",
         POSTGRES_OPERATOR,
         "cluster",
-        _nothing,
+        _postgres_archiver,
+        after=("cert-manager",),
     ),
     Chart("nats", "nats", "https://nats-io.github.io/k8s/helm/charts", "2.14.0", DATA, "events", _nats),
     Chart("nack", "nack", "https://nats-io.github.io/k8s/helm/charts", "0.34.0", DATA, "events", _nack),

@@ -33,7 +33,7 @@ _REMEMBERS: Final = {"StatefulSet", "Cluster"}
 
 
 class RoomComponent(pulumi.ComponentResource):
-    """One room: its namespaces, then its charts, then everything else of it.
+    """One room: its namespaces, its secrets (which charts' pods wait for), its charts, then everything else of it.
 
     Attributes:
         resources: what was registered, by `Kind namespace/name`.
@@ -47,12 +47,17 @@ class RoomComponent(pulumi.ComponentResource):
         self._provider = provider
         self._values = SecretValues(platform.configuration.secrets)
         self.resources: dict[str, pulumi.Resource] = {}
-        first = [item for item in rendered.manifests if item["kind"] == "Namespace"]
-        rest = [item for item in rendered.manifests if item["kind"] != "Namespace"]
+        before_charts = ("Namespace", "Secret")
+        first, second = ([item for item in rendered.manifests if item["kind"] == kind] for kind in before_charts)
+        rest = [item for item in rendered.manifests if item["kind"] not in before_charts]
         spaces = [self._register(item, after) for item in first]
-        installed = [self._install(chart, [*after, *spaces]) for chart in rendered.charts]
+        secrets = [self._register(item, [*after, *spaces]) for item in second]
+        installed: dict[str, pulumi.Resource] = {}
+        for chart in rendered.charts:
+            before = [installed[name] for name in chart.after]
+            installed[chart.name] = self._install(chart, [*after, *spaces, *secrets, *before])
         for item in rest:
-            self._register(item, [*after, *spaces, *installed])
+            self._register(item, [*after, *spaces, *secrets, *installed.values()])
         self.register_outputs({})
 
     def _register(self, item: Manifest, after: Sequence[pulumi.Resource]) -> pulumi.Resource:

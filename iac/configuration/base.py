@@ -53,6 +53,11 @@ class Storage(Strict):
     )
 
 
+def byte_count(size: str) -> int:
+    """Bytes that a `Bytes` stands for."""
+    return int(size[:-2]) << 10 * (1 + ("Ki", "Mi", "Gi", "Ti").index(size[-2:]))
+
+
 def resources(requests: tuple[str, str], limits: tuple[str, str]) -> Resources:
     """From pairs of processor and memory."""
     return Resources(

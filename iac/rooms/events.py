@@ -19,7 +19,8 @@ _MOST_UNSETTLED = 10_000
 
 def objects(platform: Platform) -> Iterator[Manifest]:
     """Everything of the room."""
-    yield secret("nats-credentials", DATA, {"user": "dcoder", "password": "{{ nats }}"}, room=ROOM)
+    texts = {"user": "dcoder", "password": "{{ nats }}", "quoted": '"{{ nats }}"'}
+    yield secret("nats-credentials", DATA, texts, room=ROOM)
     declarations = load_declarations()
     for declaration in declarations:
         yield _stream(declaration, platform)

@@ -43,7 +43,8 @@ def _prometheus(platform: Platform) -> Iterator[Manifest]:
         automountServiceAccountToken=False,
     )
     yield from reader_of(
-        "prometheus", [("", ["services", "endpoints", "pods"]), ("discovery.k8s.io", ["endpointslices"])]
+        "prometheus",
+        [("", ["services", "endpoints", "pods", "nodes/metrics"]), ("discovery.k8s.io", ["endpointslices"])],
     )
     everywhere: dict[str, Any] = {}
     yield _labelled(

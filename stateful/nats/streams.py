@@ -18,6 +18,9 @@ CALLS = "CALLS"
 DEAD_LETTERS = "DLQ"
 DEAD_LETTER_PREFIX = "dlq."
 
+# Bytes that a message may have: the servers' `max_payload`, wherever they run.
+LARGEST_MESSAGE = 4 * 1024 * 1024
+
 _FILE = Path(__file__).with_name("streams.yaml")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BYTES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iac.arrows import ANYONE, ARROWS, INTERNET, KUBERNETES, PARTIES
+from iac.arrows import ANYONE, ARROWS, INTERNET, KUBERNETES, NODES, PARTIES
 from iac.configuration.loading import parse
 from iac.manifests import Manifest, namespace_of, pod_specs
 from iac.rooms import cluster
@@ -53,7 +53,7 @@ def slug(name: str) -> str:
 
 
 def test_arrows_begin_and_end_at_known_parties_and_each_is_there_once() -> None:
-    known = {*PARTIES, ANYONE, INTERNET, KUBERNETES}
+    known = {*PARTIES, ANYONE, INTERNET, KUBERNETES, NODES}
     assert {arrow.source for arrow in ARROWS} | {arrow.target for arrow in ARROWS} == known
     pairs = [(arrow.source, arrow.target) for arrow in ARROWS]
     assert len(pairs) == len(set(pairs))

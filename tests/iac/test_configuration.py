@@ -38,6 +38,7 @@ def replaced(given: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("cluster.domain", "Not a domain", "pulumi config set --path 'dcoder:cluster.domain' dcoder.example.com"),
         ("postgres.storage.size", "5 gigs", "pulumi config set --path 'dcoder:postgres.storage.size' 20Gi"),
         ("postgres.instances", 0, "pulumi config set --path 'dcoder:postgres.instances' 3"),
+        ("nats.storage.size", "5Gi", "pulumi config set --path 'dcoder:nats.storage.size' 20Gi"),
         ("nats.replicas", 2, "pulumi config set --path 'dcoder:nats.replicas' 1"),
         ("redis.edge.eviction", "sometimes", "'dcoder:redis.edge.eviction' noeviction"),
         ("digests.kong", "latest", "pulumi config set --path 'dcoder:digests.kong'"),

@@ -63,6 +63,15 @@ def test_nothing_is_registered_before_its_namespace(bare: list[Registered]) -> N
         assert places[one.name.split("/")[0]] < place, one.name
 
 
+def test_what_a_chart_needs_is_registered_before_it(registered: list[Registered]) -> None:
+    # Pulumi waits for a chart's pods, which wait for the Secrets that they name.
+    names = [one.name for one in registered]
+    assert names.index("data/nats-credentials") < names.index("nats")
+    for chart in CHARTS:
+        for other in chart.after:
+            assert names.index(other) < names.index(chart.name)
+
+
 def test_fields_reach_kubernetes_under_their_own_names(registered: list[Registered]) -> None:
     deployment = named(registered, "apps/v1:Deployment", "functions/dispatcher").inputs
     assert deployment["spec"]["template"]["spec"]["automountServiceAccountToken"] is False

@@ -48,9 +48,12 @@ def judge(args: ResourceValidationArgs, report: Callable[[str], None], *, rule: 
 
 
 def _plain(value: Any) -> Any:
-    """The data itself: Pulumi wraps every part of it, to notice when a rule looks at what is not known yet."""
+    """The data itself: Pulumi wraps every part of it, to notice when a rule looks at what is not known yet.
+
+    Charts write fields without a value, which is the same to Kubernetes as none.
+    """
     if hasattr(value, "items"):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: _plain(part) for key, part in value.items() if part is not None}
     if isinstance(value, str) or not hasattr(value, "__iter__"):
         return value
     return [_plain(part) for part in value]

@@ -8,6 +8,7 @@ from local.embedded.component import Component, Stage
 from local.embedded.components.scripts import script
 from local.embedded.probes import http_probe
 from local.paths import write_private
+from stateful.nats.streams import LARGEST_MESSAGE
 
 USER = "dcoder"
 
@@ -28,7 +29,7 @@ def nats(folder: Path, *, port: int, monitor: int, password: str, environment: d
             "server_name": "dcoder-embedded",
             "authorization": {"user": USER, "password": password},
             "jetstream": {"store_dir": str(folder / "jetstream"), "sync_interval": "always"},
-            "max_payload": 4 * 1024 * 1024,
+            "max_payload": LARGEST_MESSAGE,
         }
         # The server's own format is a superset of JSON.
         write_private(configuration, json.dumps(settings, indent=2))
