@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 import aiohttp
+from pydantic import ConfigDict
 
 from functions.integrations.adapters.celery_queue import CeleryQueue
 from functions.integrations.adapters.document_http import HttpDocuments
@@ -27,7 +28,9 @@ from functions.kit.settings import Settings
 
 
 class DocumentAsked(ApiModel):
-    """What a task is told."""
+    """What a task is told. One that a newer worker has put back may say more."""
+
+    model_config = ConfigDict(extra="ignore")
 
     tenant_id: str
     name: str

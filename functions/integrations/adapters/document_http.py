@@ -48,6 +48,9 @@ class HttpDocuments:
                 return _document(body)
         except TimeoutError as error:
             raise DocumentAway(f"the address did not answer within {_SECONDS:.0f} s") from error
+        except aiohttp.ClientConnectorDNSError as error:
+            # Unknown, or of an address that is not public: which of them is nobody's business.
+            raise DocumentAway("the address's name leads to no public place") from error
         except (aiohttp.ClientError, OSError) as error:
             raise DocumentAway(f"the address cannot be reached: {type(error).__name__}") from error
 
