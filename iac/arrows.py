@@ -194,6 +194,7 @@ ARROWS: tuple[Arrow, ...] = (
     Arrow("agent workers", "pooler", (5432,), "executions"),
     Arrow("agent workers", "event bus", (4222,), "flags and revocations"),
     Arrow("agent workers", "cache and limits", (6379,), "what functions share"),
+    Arrow("agent workers", "objects", (9000,), "what is too large for histories"),
     Arrow("agent workers", "edge", (8000,), "models, search"),
     Arrow("agent workers", "telemetry", (4318,), "spans"),
     Arrow("agent workers", INTERNET, (443,), "tools"),

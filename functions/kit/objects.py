@@ -2,20 +2,24 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 from uuid import UUID
 
 from functions.kit.errors import DependencyUnavailable, InvalidRequest, NotFound
+from functions.kit.object_access import Access, OurKey, TenantKey, TenantViews
 from functions.kit.settings import Settings
+from functions.kit.sts import SecurityTokens
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Store
+    from obstore import ObjectMeta
+    from obstore.store import ClientConfig, RetryConfig, S3Config, S3CredentialProvider, S3Store
 
 Body = bytes | AsyncIterator[bytes]
+Answer = TypeVar("Answer")
 
 _LONGEST_KEY = 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
@@ -44,14 +48,26 @@ class ObjectStorage:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._buckets: dict[str, Objects] = {}
+        self._buckets: dict[str, Bucket] = {}
+        self._views = _tenant_views(settings)
 
-    def bucket(self, name: str) -> "Objects":
-        """The bucket that `stateful/objects/buckets.yaml` declares under this name, all of it."""
+    def bucket(self, name: str) -> "Bucket":
+        """The bucket that `stateful/objects/buckets.yaml` declares under this name, as far as our own key reaches."""
         if name not in self._buckets:
-            seconds = self._settings.s3_timeout_seconds
-            self._buckets[name] = Objects(_store(self._settings, name), "", seconds)
+            full = f"{self._settings.s3_bucket_prefix}{name}"
+            ours, views = OurKey(_store(self._settings, full, None), _LONGEST_LINK), self._views
+            of_tenant = (lambda _: ours) if views is None else (lambda tenant: TenantKey(views, full, tenant))
+            self._buckets[name] = Bucket(ours, of_tenant, self._settings.s3_timeout_seconds)
         return self._buckets[name]
+
+    def longest_link(self) -> timedelta:
+        """How long a link to a tenant's object may last."""
+        return _LONGEST_LINK if self._views is None else self._views.longest_link()
+
+    async def close(self) -> None:
+        """Ask for nothing any more."""
+        if self._views is not None:
+            await self._views.close()
 
 
 class Objects:
@@ -61,18 +77,10 @@ class Objects:
     may try again.
     """
 
-    def __init__(self, store: "S3Store", prefix: str, seconds: float) -> None:
-        self._store = store
+    def __init__(self, access: Access, prefix: str, seconds: float) -> None:
+        self._access = access
         self._prefix = prefix
         self._seconds = seconds
-
-    def of_tenant(self, tenant_id: str) -> "Objects":
-        """The objects of one tenant; no key leads out of them.
-
-        Raises:
-            ValueError: this is no tenant's id.
-        """
-        return Objects(self._store, f"{self._prefix}{UUID(tenant_id)}/", self._seconds)
 
     async def put(self, key: str, body: Body, *, content_type: str = "application/octet-stream") -> None:
         """Store an object, whole or not at all; what was there is replaced, or becomes an older version.
@@ -85,14 +93,17 @@ class Objects:
         """
         import obstore
 
-        path = self._path(key)
+        path, attributes = self._path(key), {"Content-Type": content_type}
         body = body if isinstance(body, bytes) else await _whole_if_small(body)
-        sent: bytes | _Patient = body if isinstance(body, bytes) else _Patient(body)
+        if isinstance(body, bytes):
+            await self._ask(lambda store: obstore.put_async(store, path, body, attributes=attributes))
+            return
+        sent = _Patient(body, self._access)
         try:
-            async with self._reporting(None if isinstance(sent, _Patient) else self._seconds):
-                await obstore.put_async(self._store, path, sent, attributes={"Content-Type": content_type})
+            async with self._reporting(None):
+                await obstore.put_async(await self._access.store(), path, sent, attributes=attributes)
         except DependencyUnavailable:
-            if isinstance(sent, _Patient) and sent.error:
+            if sent.error:
                 raise sent.error from None
             raise
 
@@ -104,9 +115,12 @@ class Objects:
         """
         import obstore
 
-        async with self._reporting(self._seconds):
-            found = await obstore.get_async(self._store, self._path(key))
-            return bytes(await found.bytes_async())
+        path = self._path(key)
+
+        async def whole(store: "S3Store") -> bytes:
+            return bytes(await (await obstore.get_async(store, path)).bytes_async())
+
+        return await self._ask(whole, path)
 
     async def stream(self, key: str) -> AsyncIterator[bytes]:
         """An object in pieces of about a megabyte.
@@ -116,8 +130,8 @@ class Objects:
         """
         import obstore
 
-        async with self._reporting(self._seconds):
-            found = await obstore.get_async(self._store, self._path(key))
+        path = self._path(key)
+        found = await self._ask(lambda store: obstore.get_async(store, path), path)
         pieces = aiter(found.stream(min_chunk_size=_CHUNK))
         while True:
             async with self._reporting(self._seconds):
@@ -134,19 +148,19 @@ class Objects:
         """
         import obstore
 
-        async with self._reporting(self._seconds):
-            found = await obstore.head_async(self._store, self._path(key))
+        path = self._path(key)
+        found = await self._ask(lambda store: obstore.head_async(store, path), path)
         return StoredObject(key, found["size"], found["last_modified"], found["e_tag"])
 
     async def delete(self, key: str) -> None:
         """Delete an object; in a versioned bucket its versions stay. It need not exist."""
         import obstore
 
-        async with self._reporting(self._seconds):
-            try:
-                await obstore.delete_async(self._store, self._path(key))
-            except FileNotFoundError:
-                return
+        path = self._path(key)
+        try:
+            await self._ask(lambda store: obstore.delete_async(store, path))
+        except NotFound:
+            return
 
     async def list(self, prefix: str = "", *, after: str | None = None) -> AsyncIterator[StoredObject]:
         """The objects whose keys begin with whole segments, in no promised order.
@@ -159,36 +173,54 @@ class Objects:
 
         below = self._path(prefix) if prefix else self._prefix.rstrip("/")
         offset = None if after is None else self._path(after)
-        pages = aiter(obstore.list(self._store, below or None, offset=offset, chunk_size=_PAGE))
-        while True:
-            async with self._reporting(self._seconds):
-                page = await anext(pages, None)
-            if page is None:
-                return
+
+        async def begun(store: "S3Store") -> "tuple[AsyncIterator[Sequence[ObjectMeta]], Sequence[ObjectMeta] | None]":
+            pages = aiter(obstore.list(store, below or None, offset=offset, chunk_size=_PAGE))
+            return pages, await anext(pages, None)
+
+        pages, page = await self._ask(begun)
+        while page is not None:
             for found in page:
                 key = found["path"].removeprefix(self._prefix)
                 yield StoredObject(key, found["size"], found["last_modified"], found["e_tag"])
+            async with self._reporting(self._seconds):
+                await self._access.store()
+                page = await anext(pages, None)
 
     async def presign(self, key: str, *, method: Literal["GET", "PUT"] = "GET", seconds: int = 300) -> str:
         """A link that lets its holder read or write this one object for a while; it need not exist.
 
         Raises:
-            ValueError: longer than a week, which S3 does not take.
+            ValueError: longer than a week, which S3 does not take, or than the session that signs it.
         """
         import obstore
 
         lasting = timedelta(seconds=seconds)
-        if not timedelta(0) < lasting <= _LONGEST_LINK:
-            raise ValueError(f"a link lasts up to {_LONGEST_LINK}")
+        if not timedelta(0) < lasting <= (longest := self._access.longest_link()):
+            raise ValueError(f"a link lasts up to {longest}")
+        path = self._path(key)
         async with self._reporting(self._seconds):
-            return await obstore.sign_async(self._store, method, self._path(key), lasting)
+            return await obstore.sign_async(await self._access.store(seconds), method, path, lasting)
 
-    async def check(self) -> None:
-        """Ask for one page of keys, to know whether the store is there."""
-        import obstore
+    async def _ask(self, call: "Callable[[S3Store], Awaitable[Answer]]", reading: str | None = None) -> Answer:
+        """One call, and once more with other credentials where those that we had were refused.
+
+        Args:
+            reading: the key of an object that may be absent.
+        """
+        from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
         async with self._reporting(self._seconds):
-            await anext(aiter(obstore.list(self._store, "health", chunk_size=1)), None)
+            store = await self._access.store()
+            try:
+                return await call(store)
+            except (PermissionDeniedError, UnauthenticatedError):
+                # Whoever may list but some prefixes is not told by AWS that an object is absent.
+                if reading is not None and await _is_absent(store, reading):
+                    raise NotFound("there is no such object") from None
+                if not self._access.doubt(store):
+                    raise
+                return await call(await self._access.store())
 
     def _path(self, key: str) -> str:
         parts = key.split("/")
@@ -205,6 +237,38 @@ class Objects:
         with _reporting_away():
             async with asyncio.timeout(seconds):
                 yield
+
+
+class Bucket(Objects):
+    """A whole bucket, as far as our own key reaches: what belongs to no tenant, or is looked after for all of them."""
+
+    def __init__(self, access: Access, of_tenant: Callable[[str], Access], seconds: float) -> None:
+        super().__init__(access, "", seconds)
+        self._of_tenant = of_tenant
+
+    def of_tenant(self, tenant_id: str) -> Objects:
+        """The objects of one tenant: no key leads out of them, and the store refuses these credentials all others.
+
+        Raises:
+            ValueError: this is no tenant's id.
+        """
+        tenant = str(UUID(tenant_id))
+        return Objects(self._of_tenant(tenant), f"{tenant}/", self._seconds)
+
+
+async def _is_absent(store: "S3Store", path: str) -> bool:
+    """Whether a listing that may be had shows that nothing is there."""
+    import obstore
+    from obstore.exceptions import BaseError
+
+    folder = path.rpartition("/")[0]
+    try:
+        page = await anext(aiter(obstore.list(store, folder or None, offset=path[:-1], chunk_size=_PAGE)), None)
+    except BaseError:
+        return False
+    names = [found["path"] for found in page or ()]
+    # A whole page that ends before the key tells nothing of it.
+    return path not in names and (len(names) < _PAGE or names[-1] > path)
 
 
 async def _whole_if_small(body: AsyncIterator[bytes]) -> Body:
@@ -229,8 +293,9 @@ async def _chained(begun: list[bytes], rest: AsyncIterator[bytes]) -> AsyncItera
 class _Patient:
     """Passes a body on and remembers what went wrong with it, which the store's own error would hide."""
 
-    def __init__(self, body: AsyncIterator[bytes]) -> None:
+    def __init__(self, body: AsyncIterator[bytes], access: Access) -> None:
         self._body = body
+        self._access = access
         self.error: BaseException | None = None
 
     def __aiter__(self) -> "_Patient":
@@ -238,6 +303,8 @@ class _Patient:
 
     async def __anext__(self) -> bytes:
         try:
+            # A long upload outlives the credentials that it was begun with, and takes the newest.
+            await self._access.store()
             return await anext(self._body)
         except StopAsyncIteration:
             raise
@@ -267,14 +334,26 @@ def _away(why: str) -> DependencyUnavailable:
     return DependencyUnavailable(f"the object store is not available: {why}", details={"dependency": "objects"})
 
 
-def _store(settings: Settings, name: str) -> "S3Store":
+def _tenant_views(settings: Settings) -> TenantViews | None:
+    role = settings.s3_tenant_role
+    if role == "none":
+        return None
+    return TenantViews(
+        SecurityTokens(settings),
+        lambda bucket, credentials: _store(settings, bucket, credentials),
+        seconds=settings.s3_session_seconds,
+        partition=role.split(":")[1] if role.startswith("arn:") else "aws",
+    )
+
+
+def _store(settings: Settings, bucket: str, credentials: "S3CredentialProvider | None") -> "S3Store":
     from obstore.store import S3Store
 
     config: S3Config = {"region": settings.s3_region, "virtual_hosted_style_request": not settings.s3_endpoint}
     if settings.s3_endpoint:
         config["endpoint"] = settings.s3_endpoint
     # Without keys the cloud's own way of telling who we are holds.
-    if settings.s3_access_key and settings.s3_secret_key:
+    if credentials is None and settings.s3_access_key and settings.s3_secret_key:
         config["access_key_id"] = settings.s3_access_key.get_secret_value()
         config["secret_access_key"] = settings.s3_secret_key.get_secret_value()
     waiting = timedelta(seconds=settings.s3_timeout_seconds)
@@ -284,4 +363,4 @@ def _store(settings: Settings, name: str) -> "S3Store":
         "timeout": waiting,
     }
     retry: RetryConfig = {"max_retries": 2, "retry_timeout": waiting}
-    return S3Store(f"{settings.s3_bucket_prefix}{name}", config=config, client_options=client, retry_config=retry)
+    return S3Store(bucket, config=config, client_options=client, retry_config=retry, credential_provider=credentials)

@@ -127,6 +127,7 @@ class Runtime:
                 task.cancel()
         await self._stack.aclose()
         await self.audit.close()
+        await self.objects.close()
         await self.http.close()
         if "redis" in vars(self):
             await self.redis.aclose()

@@ -74,6 +74,19 @@ class Settings(BaseSettings):
     s3_secret_key: SecretStr | None = Field(None, description="S3 secret access key.")
     s3_region: str = Field("us-east-1", description="S3 region.")
     s3_bucket_prefix: str = Field("", description="Put before the name of every bucket, where names are global.")
+    s3_tenant_role: str = Field(
+        "user",
+        pattern=r"^(user|none|arn:[a-z-]+:iam::\d*:role/[\w+=,.@/-]+)$",
+        description="What tenants' objects are reached with: sessions of this role, as an ARN; `user`: sessions of the "
+        "access key's user, with less than it may do (MinIO); `none`: the access key itself, where the store gives no "
+        "sessions.",
+    )
+    s3_sts_endpoint: str = Field(
+        "", description="Where sessions are given; empty means the S3 endpoint, or the cloud's own for the region."
+    )
+    s3_session_seconds: int = Field(
+        7200, ge=900, le=43_200, description="How long a session of a tenant's objects lasts; links end before it does."
+    )
     s3_timeout_seconds: float = Field(10.0, gt=0, description="Longest call of the object store, or piece of a stream.")
 
     oidc_issuer: str = Field("", description="Issuer that tokens must name; empty refuses all tokens.")

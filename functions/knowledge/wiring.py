@@ -21,6 +21,9 @@ from functions.knowledge.core.documents import ManageDocuments
 from functions.knowledge.core.indexes import ManageIndexes
 from functions.knowledge.core.jobs import ManageJobs
 
+# How long an upload's address is good, where the object store's sessions last as long.
+_LINK_SECONDS = 3600
+
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
@@ -61,6 +64,7 @@ async def knowledge(runtime: Runtime) -> AsyncIterator[Knowledge]:
             storage=storage,
             events=events,
             most_bytes=settings.ingestion_document_bytes,
+            link_seconds=min(_LINK_SECONDS, int(runtime.objects.longest_link().total_seconds())),
         ),
         indexes=ManageIndexes(corpora, jobs, chunks, events),
         jobs=ManageJobs(corpora, jobs, events),

@@ -1,11 +1,19 @@
 """What remembers: sizes, replicas, retention."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from iac.configuration.base import Bytes, Replicas, Resources, Storage, Strict, Url, byte_count, resources
 from stateful.nats.streams import load_declarations
+
+TenantRole = Annotated[
+    str,
+    Field(
+        pattern=r"^(user|none|arn:[a-z-]+:iam::\d*:role/[\w+=,.@/-]+)$",
+        examples=["arn:aws:iam::123456789012:role/dcoder-tenants"],
+    ),
+]
 
 
 class Backups(Strict):
@@ -126,6 +134,13 @@ class External(Strict):
     endpoint: Url = Field(description="Its S3 endpoint.")
     region: str = Field("us-east-1", description="Its region.")
     bucket_prefix: str = Field("", description="Put before the name of every bucket, where names are global.")
+    tenant_role: TenantRole = Field(
+        description="Role that sessions of tenants' objects are taken in, as an ARN; `user` where the store gives "
+        "sessions of a user (MinIO); `none` where it gives none."
+    )
+    sts_endpoint: Url | None = Field(
+        None, description="Where it gives sessions; none is the endpoint itself, or AWS's own for the region."
+    )
 
 
 class Objects(Strict):

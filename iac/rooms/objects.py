@@ -8,6 +8,7 @@ from iac.configuration.base import resources
 from iac.manifests import Manifest, config_map, name_of, secret
 from iac.stack import DATA, OBSERVABILITY, Platform, inside
 from iac.workloads import Container, Workload, claim, http_probe
+from stateful.objects.access import of_functions, whole
 from stateful.objects.declaration import load_buckets
 
 ROOM = "objects"
@@ -15,12 +16,12 @@ PORT = 9000
 _CONSOLE = 9001
 _HEADLESS = f"minio-pods.{DATA}.svc.cluster.local"
 _LIVE, _READY = "/minio/health/live", "/minio/health/ready"
-# Every bucket that the platform declares, but for those that are another program's.
-_FUNCTIONS = tuple(one.name for one in load_buckets() if one.name not in {"backups", "mlflow-artifacts"})
-# Who may do what in which bucket; keys of tenants begin with the tenant, which functions/kit/objects.py enforces.
-_EVERYTHING = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectVersion", "s3:AbortMultipartUpload"]
+_BUCKETS = load_buckets()
+_FUNCTIONS = "functions"
+# Who may do what in which bucket. Functions reach tenants' objects by sessions of their user: MinIO gives those no more
+# than the user itself may do, which therefore is all of it, and no more than the session's own policy says.
 USERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "functions": ("objectsFunctionsKey", "objectsFunctionsSecret", _FUNCTIONS),
+    _FUNCTIONS: ("objectsFunctionsKey", "objectsFunctionsSecret", ()),
     "backups": ("objectsBackupsKey", "objectsBackups", ("backups",)),
     "mlflow": ("objectsMlflowKey", "objectsMlflowSecret", ("mlflow-artifacts",)),
     "langfuse": ("objectsLangfuseKey", "objectsLangfuseSecret", ("langfuse",)),
@@ -38,46 +39,11 @@ def objects(platform: Platform) -> Iterator[Manifest]:
     yield from _users(platform)
 
 
-def policy(buckets: tuple[str, ...]) -> dict[str, Any]:
-    """A user's policy, as S3 writes them: these buckets and no other; buckets themselves stay."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketVersions"],
-                "Resource": [f"arn:aws:s3:::{bucket}" for bucket in buckets],
-            },
-            {
-                "Effect": "Allow",
-                "Action": _EVERYTHING,
-                "Resource": [f"arn:aws:s3:::{bucket}/*" for bucket in buckets],
-            },
-        ],
-    }
-
-
-def seeing_backups() -> list[dict[str, Any]]:
-    """What functions may read of backups: that they are there, and Barman's note of when and how each ended."""
-    return [
-        {
-            "Effect": "Allow",
-            "Action": ["s3:ListBucket"],
-            "Resource": ["arn:aws:s3:::backups"],
-            "Condition": {"StringLike": {"s3:prefix": ["postgres/*/base/*"]}},
-        },
-        {
-            "Effect": "Allow",
-            "Action": ["s3:GetObject"],
-            "Resource": ["arn:aws:s3:::backups/postgres/*/base/*/backup.info"],
-        },
-    ]
-
-
 def _policies() -> dict[str, dict[str, Any]]:
-    policies = {name: policy(buckets) for name, (_, _, buckets) in USERS.items()}
-    policies["functions"]["Statement"] += seeing_backups()
-    return policies
+    return {
+        name: of_functions(_BUCKETS) if name == _FUNCTIONS else whole(buckets)
+        for name, (_, _, buckets) in USERS.items()
+    }
 
 
 def _root() -> Manifest:

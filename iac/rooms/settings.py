@@ -93,6 +93,8 @@ def settings(platform: Platform) -> dict[str, str]:
         "DCODER_S3_ENDPOINT": external.endpoint if external else OBJECTS_URL,
         "DCODER_S3_REGION": external.region if external else "us-east-1",
         "DCODER_S3_BUCKET_PREFIX": external.bucket_prefix if external else "",
+        "DCODER_S3_TENANT_ROLE": external.tenant_role if external else "user",
+        "DCODER_S3_STS_ENDPOINT": (external.sts_endpoint or "") if external else "",
         "DCODER_BACKUPS": ",".join(f"backups/postgres/{server}/{server}" for server in ("platform", "kong")),
         "DCODER_OTLP_ENDPOINT": OTLP_URL,
         "DCODER_KEK_FILE": f"{KEYS_FOLDER}/kek.json",

@@ -1,5 +1,6 @@
 """The Compose files as text, from the catalogue of functions and the servers around them; `make docs` writes them."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from local.compose.observability import observability_services, scrapes
 from local.compose.others import other_services
 from local.compose.service import EVERYWHERE, Service
 from local.compose.stores import store_services
+from stateful.objects.access import of_functions
+from stateful.objects.declaration import load_buckets
 
 FOLDER = Path(__file__).resolve().parent
 _NOTE = "# Written by `make docs`: change a func.yaml or local/compose/*.py instead.\n"
@@ -148,6 +151,8 @@ FILES: dict[str, Callable[[Catalogue], str]] = {
     "docker-compose.yml": lambda catalogue: _yaml(compose_file(catalogue)),
     "docker-compose.dev.yml": lambda catalogue: _yaml(development_file(catalogue)),
     "config/prometheus.yml": lambda catalogue: _yaml(scrapes(catalogue)),
+    # What the functions' user of MinIO may do, of which the session of a tenant is a part.
+    "config/minio/functions.json": lambda _: f"{json.dumps(of_functions(load_buckets()), indent=2)}\n",
     "env.template": lambda _: template(),
 }
 

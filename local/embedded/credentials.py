@@ -1,6 +1,7 @@
 """Every secret of an embedded stack: made once, kept in its state folder, readable by its owner alone."""
 
 import secrets
+from base64 import b64encode
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,6 +25,9 @@ class Credentials(BaseModel):
     nats_password: str = Field(default_factory=_password)
     s3_access_key: str = Field(default_factory=lambda: f"dcoder{secrets.token_hex(7)}")
     s3_secret_key: str = Field(default_factory=_password)
+    s3_functions_access_key: str = Field(default_factory=lambda: f"functions{secrets.token_hex(6)}")
+    s3_functions_secret_key: str = Field(default_factory=_password)
+    s3_session_key: str = Field(default_factory=lambda: b64encode(secrets.token_bytes(32)).decode())
     s3_encryption_key: str = Field(default_factory=lambda: secrets.token_hex(32))
     oidc_client_secret: str = Field(default_factory=_password)
     logto_webhook_key: str = Field(default_factory=_password)

@@ -14,7 +14,7 @@ from local.embedded.components import identity as oidc
 from local.embedded.components import nats as nats_server
 from local.embedded.components.edge import edge
 from local.embedded.components.nats import nats
-from local.embedded.components.objects import is_usable, objects
+from local.embedded.components.objects import TENANT_ROLE, is_usable, objects
 from local.embedded.components.platform import HOSTS, Program
 from local.embedded.components.postgres import PROVISIONER, SUPERUSER, PostgresPlace, postgres
 from local.embedded.components.redis import redis
@@ -65,7 +65,13 @@ class Stack:
         servers = [build() for name, build in self._servers(base).items() if name not in self.external]
         return (
             *servers,
-            objects(root / "s3", ports=ports, credentials=self.credentials, environment=base),
+            objects(
+                root / "s3",
+                ports=ports,
+                credentials=self.credentials,
+                environment=base,
+                bucket_prefix=program.environment.get("DCODER_S3_BUCKET_PREFIX", ""),
+            ),
             oidc.identity(root / "identity", port=ports["oidc"], credentials=self.credentials, environment=base),
             program.simulator(ports["simulator"]),
             program.migration(),
@@ -106,7 +112,12 @@ class Stack:
 
     def program(self) -> Program:
         """How the platform's own programs are started."""
-        return Program(self.home.root, version("dcoder-platform"), self._settings(), self._privileged())
+        credentials = self.credentials
+        bucket_owner = {
+            "DCODER_S3_ACCESS_KEY": credentials.s3_access_key,
+            "DCODER_S3_SECRET_KEY": credentials.s3_secret_key,
+        }
+        return Program(self.home.root, version("dcoder-platform"), self._settings(), self._privileged(), bucket_owner)
 
     def addresses(self) -> dict[str, str]:
         """Where the edge is."""
@@ -148,8 +159,9 @@ class Stack:
             "DCODER_QUEUE_URL": urlsplit(self._redis_url())._replace(path="/1").geturl(),
             "DCODER_NATS_URL": self._nats_url(),
             "DCODER_S3_ENDPOINT": f"http://{ports.address('s3')}",
-            "DCODER_S3_ACCESS_KEY": credentials.s3_access_key,
-            "DCODER_S3_SECRET_KEY": credentials.s3_secret_key,
+            "DCODER_S3_ACCESS_KEY": credentials.s3_functions_access_key,
+            "DCODER_S3_SECRET_KEY": credentials.s3_functions_secret_key,
+            "DCODER_S3_TENANT_ROLE": TENANT_ROLE,
             "DCODER_OIDC_ISSUER": f"http://{ports.address('oidc')}",
             "DCODER_OIDC_JWKS_URL": f"http://{ports.address('oidc')}/jwks",
             "DCODER_OIDC_AUDIENCE": oidc.AUDIENCE,

@@ -1,6 +1,7 @@
 """What `buckets.yaml` declares."""
 
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import Field
@@ -14,6 +15,8 @@ class Bucket(ApiModel):
     """A bucket as it should be.
 
     Attributes:
+        used_by: whose credentials open it.
+        tenants: whether keys begin with the tenant, and each tenant's objects are reached by credentials of their own.
         versioned: whether what is overwritten or deleted stays as an older version.
         keep_old_versions_days: how long; None for ever.
         expire_days: after which an object goes by itself; None never.
@@ -22,6 +25,8 @@ class Bucket(ApiModel):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,40}[a-z0-9]$")
     description: str = Field(min_length=1)
+    used_by: Literal["functions", "postgres", "mlflow"]
+    tenants: bool = False
     versioned: bool
     keep_old_versions_days: int | None = Field(None, ge=1)
     expire_days: int | None = Field(None, ge=1)

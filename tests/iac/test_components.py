@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from iac.charts import CHARTS
-from iac.configuration.loading import parse
+from iac.configuration.loading import ConfigurationError, parse
 from iac.manifests import Manifest, namespace_of, plain
 from iac.rendering import render
 from iac.stack import EDGE, REDIS_HOSTS, Platform
@@ -110,7 +110,9 @@ def test_the_object_store_is_erasure_coded_encrypted_audited_and_has_a_user_for_
 
 
 def test_an_external_store_takes_the_place_of_ours() -> None:
-    given = stack({"objects": {"external": {"endpoint": "https://s3.example.com", "bucketPrefix": "acme-"}}})
+    role = "arn:aws:iam::123456789012:role/dcoder-tenants"
+    external = {"endpoint": "https://s3.example.com", "bucketPrefix": "acme-", "tenantRole": role}
+    given = stack({"objects": {"external": external}})
     items = everything(render(Platform(parse(given))))
     assert not [item for item in items if item["metadata"]["name"].startswith("minio")]
     stored = of(items, "ObjectStore", "platform-backups")["configuration"]
@@ -119,6 +121,15 @@ def test_an_external_store_takes_the_place_of_ours() -> None:
     settings = find(items, "Secret", "grant-objects", "functions")["stringData"]
     assert {text.template for text in settings.values()} >= {"{{ externalS3AccessKey }}", "{{ externalS3SecretKey }}"}
     assert "http://minio" not in json.dumps(plain(items))
+    container = find(items, "Service", "knowledge-documents")["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "DCODER_S3_TENANT_ROLE", "value": role} in container["env"]
+
+
+@pytest.mark.parametrize("role", [None, "", "admin", "arn:aws:iam::123456789012:user/dcoder"])
+def test_an_external_store_says_how_tenants_are_kept_apart(role: str | None) -> None:
+    external = {"endpoint": "https://s3.example.com"} | ({} if role is None else {"tenantRole": role})
+    with pytest.raises(ConfigurationError, match=r"objects\.external\.tenantRole"):
+        parse(stack({"objects": {"external": external}}))
 
 
 def test_workers_of_agents_are_as_many_as_their_backlog_asks_for(manifests: list[Manifest]) -> None:

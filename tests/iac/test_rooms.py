@@ -10,6 +10,7 @@ import yaml
 
 from functions.kit.catalogue import ROOT as FUNCTIONS
 from functions.kit.catalogue import load_catalogue
+from functions.kit.object_access import session_policy
 from iac.arrows import PARTIES
 from iac.charts import CHARTS
 from iac.configuration.loading import parse
@@ -17,11 +18,12 @@ from iac.configuration.stateful import RedisInstance
 from iac.manifests import Manifest, SecretText, namespace_of, plain, pod_specs
 from iac.rooms import kong, observability, postgres
 from iac.rooms.alerting import ALERTS, DASHBOARDS, dashboard_files, expressions
-from iac.rooms.objects import USERS, policy, seeing_backups
+from iac.rooms.objects import USERS
 from iac.rooms.redis import settings_of
 from iac.secret_values import SecretValues
 from iac.stack import EDGE, PUBLIC_NAMES, Platform, third_party_images
 from stateful.nats.streams import load_declarations
+from stateful.objects.declaration import load_buckets
 from tests.iac.conftest import find, stack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,16 +76,41 @@ def test_counters_are_never_evicted_and_survive_a_restart() -> None:
     assert "appendonly no" in settings_of(RedisInstance(persistence=False))
 
 
-def test_users_of_the_object_store_reach_their_buckets_alone() -> None:
-    for name, (_, _, buckets) in USERS.items():
-        written = json.dumps(policy(buckets))
-        for other in {bucket for _, _, own in USERS.values() for bucket in own} - set(buckets):
-            assert f"arn:aws:s3:::{other}" not in written, name
-        assert '"s3:*"' not in written
+def policies_of(manifests: list[Manifest]) -> dict[str, dict[str, Any]]:
+    """What MinIO is told that its users may do."""
+    (files,) = (
+        item["data"]
+        for item in manifests
+        if item["kind"] == "ConfigMap" and item["metadata"]["name"].startswith("minio-policies")
+    )
+    return {name.removesuffix(".json"): json.loads(text) for name, text in files.items() if name.endswith(".json")}
 
 
-def test_functions_see_when_backups_ended_and_nothing_of_what_is_in_them() -> None:
-    listing, reading = seeing_backups()
+def test_users_of_the_object_store_reach_their_buckets_alone(manifests: list[Manifest]) -> None:
+    policies = policies_of(manifests)
+    assert set(policies) == set(USERS)
+    own = {name: set(buckets) for name, (_, _, buckets) in USERS.items()}
+    own["functions"] = {bucket.name for bucket in load_buckets() if bucket.used_by == "functions"}
+    for name, policy in policies.items():
+        whole = {place for statement in policy["Statement"][:2] for place in statement["Resource"]}
+        assert whole == {f"arn:aws:s3:::{bucket}{tail}" for bucket in own[name] for tail in ("", "/*")}
+        assert '"s3:*"' not in json.dumps(policy)
+
+
+def test_functions_may_do_in_minio_whatever_a_tenants_session_is_given(manifests: list[Manifest]) -> None:
+    """A session of a user may do what its own policy and the user's both allow."""
+    _, objects = policies_of(manifests)["functions"]["Statement"][:2]
+    for bucket in (one.name for one in load_buckets() if one.tenants):
+        wanted, listing = session_policy(bucket, "tenant")["Statement"]
+        assert set(wanted["Action"]) <= set(objects["Action"])
+        assert f"arn:aws:s3:::{bucket}/*" in objects["Resource"]
+        assert listing["Action"] == ["s3:ListBucket"]
+    settings = find(manifests, "Service", "knowledge-documents")["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "DCODER_S3_TENANT_ROLE", "value": "user"} in settings
+
+
+def test_functions_see_when_backups_ended_and_nothing_of_what_is_in_them(manifests: list[Manifest]) -> None:
+    listing, reading = policies_of(manifests)["functions"]["Statement"][2:]
     assert listing["Action"] == ["s3:ListBucket"]
     assert listing["Condition"] == {"StringLike": {"s3:prefix": ["postgres/*/base/*"]}}
     assert (reading["Action"], reading["Resource"]) == (

@@ -18,7 +18,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "production": {},
     "development": {"environment": "dev", "nats": {"replicas": 1}, "objects": {"replicas": 1}},
     "external stores": {
-        "objects": {"external": {"endpoint": "https://s3.example.com"}},
+        "objects": {"external": {"endpoint": "https://s3.example.com", "tenantRole": "user"}},
         "secrets": {"source": "external"},
         "postgres": {"restore": {"targetTime": "2026-11-26 10:00:00Z"}},
     },

@@ -25,7 +25,7 @@ from temporalio.converter import (
 )
 
 from functions.agents.adapters.temporal_names import tenant_of
-from functions.kit.objects import Objects
+from functions.kit.objects import Bucket
 from functions.kit.secrets import DataKey, DataKeys, Place, SecretBox, seal_under
 
 _ENCODING = b"binary/dcoder-sealed"
@@ -111,7 +111,7 @@ class TenantCodec(PayloadCodec, WithSerializationContext):
 class ObjectStore(StorageDriver):
     """Large payloads as objects of their tenant; the bucket forgets them when no history can need them any more."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Bucket) -> None:
         self._objects = objects
 
     def name(self) -> str:
@@ -143,7 +143,7 @@ class ObjectStore(StorageDriver):
         return found
 
 
-def data_converter(keys: DataKeys, secrets: SecretBox, objects: Objects) -> DataConverter:
+def data_converter(keys: DataKeys, secrets: SecretBox, objects: Bucket) -> DataConverter:
     """How values become what Temporal stores; failures, too, are sealed."""
     return dataclasses.replace(
         DataConverter.default,

@@ -87,7 +87,7 @@ class AddDocument:
         storage: Storage,
         events: Events,
         most_bytes: int,
-        link_seconds: int = 3600,
+        link_seconds: int,
     ) -> None:
         self._corpora = corpora
         self._documents = documents

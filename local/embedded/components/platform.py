@@ -22,12 +22,14 @@ class Program:
     Attributes:
         environment: settings that every one of them reads.
         privileged: those that only provisioning and migration have.
+        bucket_owner: those of who makes buckets.
     """
 
     folder: Path
     version: str
     environment: Mapping[str, str]
     privileged: Mapping[str, str]
+    bucket_owner: Mapping[str, str]
 
     def command(self, module: str, *arguments: str) -> tuple[str, ...]:
         """Runs a module; the working directory is not searched for modules."""
@@ -126,7 +128,7 @@ class Program:
             name="buckets",
             address="",
             command=self.command("stateful.objects.sync"),
-            environment=self.environment,
+            environment={**self.environment, **self.bucket_owner},
             folder=self.folder,
             after=("s3",),
             version=self.version,

@@ -126,6 +126,7 @@ async def added(tenant_id: str, corpus_id: str, names: Sequence[str]) -> list[st
             storage=S3Storage(runtime.objects),
             events=Silent(),
             most_bytes=1 << 20,
+            link_seconds=60,
         )
         caller = Caller(space, Reader(everything=True), OnBehalf(tenant_id, roles=frozenset({Role.ADMIN})), "dying")
         made = []

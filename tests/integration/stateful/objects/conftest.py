@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from functions.kit.settings import Settings
 from local.embedded.component import Component
-from local.embedded.components.objects import is_usable, objects
+from local.embedded.components.objects import TENANT_ROLE, is_usable, objects
 from local.embedded.credentials import Credentials
 from local.embedded.ports import Ports
 
@@ -30,13 +30,24 @@ class Store:
         self._process: subprocess.Popen[bytes] | None = None
 
     def settings(self, **changed: object) -> Settings:
+        """What functions run with."""
         given = {
             "s3_endpoint": self.component.address,
-            "s3_access_key": SecretStr(self.credentials.s3_access_key),
-            "s3_secret_key": SecretStr(self.credentials.s3_secret_key),
+            "s3_access_key": SecretStr(self.credentials.s3_functions_access_key),
+            "s3_secret_key": SecretStr(self.credentials.s3_functions_secret_key),
+            "s3_tenant_role": TENANT_ROLE,
             **changed,
         }
         return Settings.model_validate(given)
+
+    def owner(self, **changed: object) -> Settings:
+        """What buckets are made with: a key that reaches everything."""
+        given = {
+            "s3_access_key": SecretStr(self.credentials.s3_access_key),
+            "s3_secret_key": SecretStr(self.credentials.s3_secret_key),
+            "s3_tenant_role": "none",
+        }
+        return self.settings(**{**given, **changed})
 
     def start(self) -> None:
         self.component.prepare()

@@ -26,7 +26,7 @@ systemid=7400000000000000000
 
 @pytest.fixture
 def storage(store: Store) -> ObjectStorage:
-    settings = store.settings(s3_bucket_prefix=f"p{uuid.uuid4().hex[:8]}-")
+    settings = store.owner(s3_bucket_prefix=f"p{uuid.uuid4().hex[:8]}-")
     synchronise(settings)
     return ObjectStorage(settings)
 
@@ -55,7 +55,7 @@ async def test_the_newest_that_succeeded_counts(storage: ObjectStorage) -> None:
 
 
 async def test_a_store_that_refuses_is_told(store: Store) -> None:
-    settings = store.settings(s3_endpoint="http://127.0.0.1:9", s3_timeout_seconds=1.0)
+    settings = store.owner(s3_endpoint="http://127.0.0.1:9", s3_timeout_seconds=1.0)
     (records,) = backup_records(PLACE, ObjectStorage(settings))
     with pytest.raises(DependencyUnavailable):
         await records.newest()

@@ -1,5 +1,6 @@
 """The bucket declaration against a real store, and the kit's objects on it."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,7 +9,7 @@ import aiohttp
 import pytest
 
 from functions.kit.errors import DependencyUnavailable, InvalidRequest, NotFound
-from functions.kit.objects import Objects, ObjectStorage
+from functions.kit.objects import Bucket, Objects, ObjectStorage
 from stateful.objects.client import s3_client
 from stateful.objects.declaration import load_buckets
 from stateful.objects.sync import SyncError, synchronise
@@ -21,14 +22,13 @@ def prefix() -> str:
 
 
 @pytest.fixture
-def documents(store: Store, prefix: str) -> Objects:
-    settings = store.settings(s3_bucket_prefix=prefix)
-    synchronise(settings)
-    return ObjectStorage(settings).bucket("documents")
+def documents(store: Store) -> Bucket:
+    synchronise(store.owner())
+    return ObjectStorage(store.settings()).bucket("documents")
 
 
 @pytest.fixture
-def tenant_objects(documents: Objects) -> Objects:
+def tenant_objects(documents: Bucket) -> Objects:
     return documents.of_tenant(str(uuid.uuid4()))
 
 
@@ -37,7 +37,7 @@ async def keys(objects: Objects, prefix: str = "", after: str | None = None) -> 
 
 
 def test_buckets_are_made_as_declared_and_a_second_run_has_nothing_to_do(store: Store, prefix: str) -> None:
-    settings = store.settings(s3_bucket_prefix=prefix)
+    settings = store.owner(s3_bucket_prefix=prefix)
     planned = synchronise(settings, dry_run=True)
     assert synchronise(settings) == planned
     assert {line.split(":")[0] for line in planned} == {f"{prefix}{bucket.name}" for bucket in load_buckets()}
@@ -48,7 +48,7 @@ def test_buckets_are_made_as_declared_and_a_second_run_has_nothing_to_do(store: 
 
 
 def test_what_somebody_changed_is_put_right(store: Store, prefix: str) -> None:
-    settings = store.settings(s3_bucket_prefix=prefix)
+    settings = store.owner(s3_bucket_prefix=prefix)
     synchronise(settings)
     with s3_client(settings) as client:
         client.put_bucket_versioning(Bucket=f"{prefix}audit", VersioningConfiguration={"Status": "Suspended"})
@@ -57,7 +57,7 @@ def test_what_somebody_changed_is_put_right(store: Store, prefix: str) -> None:
 
 
 def test_overwritten_and_deleted_objects_of_a_versioned_bucket_stay(store: Store, prefix: str) -> None:
-    settings = store.settings(s3_bucket_prefix=prefix)
+    settings = store.owner(s3_bucket_prefix=prefix)
     synchronise(settings)
     with s3_client(settings) as client:
         bucket: dict[str, Any] = {"Bucket": f"{prefix}audit", "Key": "a/1"}
@@ -71,9 +71,9 @@ def test_overwritten_and_deleted_objects_of_a_versioned_bucket_stay(store: Store
 
 def test_a_store_that_refuses_or_is_away_is_an_error_in_words(store: Store) -> None:
     with pytest.raises(SyncError, match="refuses"):
-        synchronise(store.settings(s3_secret_key="wrong"))
+        synchronise(store.owner(s3_secret_key="wrong"))
     with pytest.raises(SyncError, match="does not answer"):
-        synchronise(store.settings(s3_endpoint="http://127.0.0.1:1"), wait_seconds=0)
+        synchronise(store.owner(s3_endpoint="http://127.0.0.1:1"), wait_seconds=0)
 
 
 async def test_what_is_put_is_got_listed_and_deleted(tenant_objects: Objects) -> None:
@@ -119,7 +119,7 @@ async def test_a_body_that_breaks_off_stores_nothing_and_says_its_own_error(tena
         await tenant_objects.get("broken")
 
 
-async def test_tenants_see_nothing_of_each_other(documents: Objects) -> None:
+async def test_tenants_see_nothing_of_each_other(documents: Bucket) -> None:
     mine, theirs = documents.of_tenant(str(uuid.uuid4())), documents.of_tenant(str(uuid.uuid4()))
     await theirs.put("secret", b"theirs")
     assert await keys(mine) == []
@@ -155,11 +155,11 @@ async def test_a_link_opens_one_object_for_a_while(tenant_objects: Objects) -> N
 
 
 async def test_an_absent_bucket_and_a_wrong_key_are_the_stores_fault_not_the_callers(store: Store) -> None:
-    missing = ObjectStorage(store.settings(s3_bucket_prefix="nobody-made-")).bucket("documents")
+    missing = ObjectStorage(store.owner(s3_bucket_prefix="nobody-made-")).bucket("documents")
     for operation in (missing.get("a"), missing.put("a", b""), keys(missing)):
         with pytest.raises(DependencyUnavailable):
             await operation
-    stranger = ObjectStorage(store.settings(s3_secret_key="wrong")).bucket("documents")
+    stranger = ObjectStorage(store.owner(s3_secret_key="wrong")).bucket("documents")
     for operation in (stranger.get("a"), stranger.put("a", b""), keys(stranger)):
         with pytest.raises(DependencyUnavailable):
             await operation
@@ -172,5 +172,16 @@ async def test_a_store_that_died_is_said_to_be_away_and_heals(store: Store, tena
         with pytest.raises(DependencyUnavailable, match="object store"):
             await operation
     store.start()
-    synchronise(store.settings())
+    # What the store answers before all its parts have found each other is an error like any other.
+    async with asyncio.timeout(60):
+        while await absent(tenant_objects, "kept"):
+            pass
     assert await tenant_objects.get("kept") == b"kept"
+
+
+async def absent(objects: Objects, key: str) -> bool:
+    try:
+        await objects.get(key)
+    except DependencyUnavailable:
+        return True
+    return False

@@ -1,5 +1,6 @@
 """The Compose files: whole, segmented, and out of the catalogue."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from local.compose import render, secrets
 from local.compose.observability import observability_services
 from local.compose.service import HEALTHY, Service, Size, with_secrets
 from local.embedded.host import containers
+from stateful.objects.access import of_functions
 from stateful.objects.declaration import load_buckets
 
 # What the requirements name, by the port where people find it.
@@ -220,9 +222,9 @@ def test_a_catalogue_that_is_wrong_is_named(tmp_path: Path) -> None:
 
 def test_functions_may_use_every_bucket_that_is_theirs() -> None:
     script = (render.FOLDER / "config" / "minio" / "users.sh").read_text()
-    (granted,) = re.findall(r"dcoder_s3_secret_key (.*)", script)
-    others = {"backups", "mlflow-artifacts"}
-    assert set(granted.split()) == {bucket.name for bucket in load_buckets()} - others
+    assert 'allow "$(cat /run/secrets/dcoder_s3_access_key)" dcoder_s3_secret_key /scripts/functions.json' in script
+    written = json.loads((render.FOLDER / "config" / "minio" / "functions.json").read_text())
+    assert written == of_functions(load_buckets())
 
 
 def test_the_one_that_looks_after_backups_may_read_their_names(document: dict[str, Any]) -> None:
