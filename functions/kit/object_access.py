@@ -147,7 +147,7 @@ class TenantView:
             DependencyUnavailable: no session is to be had, and none is left.
         """
         session = self._session
-        if session is None or session.lasts() <= lasting:
+        if self._store is None or session is None or session.lasts() <= lasting:
             await asyncio.shield(self._renewing())
         elif session.lasts() < session.seconds * _EARLY and time.monotonic() > self._asked_at + _AGAIN_SECONDS:
             self._renewing()
@@ -163,7 +163,8 @@ class TenantView:
         if store is self._store:
             if time.monotonic() < self._asked_at + _AGAIN_SECONDS:
                 return False
-            self._session = self._store = None
+            # Its session stays until there is another: an upload under way may still be let go on.
+            self._store = None
         return True
 
     def _renewing(self) -> asyncio.Task[None]:
@@ -177,7 +178,7 @@ class TenantView:
         try:
             self._session = await self._ask()
             # A new client: the one before keeps to its credentials until they end, and then takes these.
-            self._store = self._open(self._credential)
+            self._store = await asyncio.to_thread(self._open, self._credential)
         finally:
             self.asking = None
 
@@ -189,7 +190,7 @@ class TenantView:
     def _credential(self) -> "S3Credential":
         session = self._session
         if session is None:
-            raise PermissionError("the session was given up")
+            raise PermissionError("there is no session yet")
         return {
             "access_key_id": session.access_key_id,
             "secret_access_key": session.secret_access_key,
