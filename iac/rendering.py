@@ -84,6 +84,7 @@ def render(platform: Platform) -> tuple[Rendered, ...]:
 
     Raises:
         UnknownImage: images have no digest; all of them are told at once.
+        ConfigurationError: settings that do not go together.
         Ambiguous: an object is made twice.
     """
     rendered = tuple(

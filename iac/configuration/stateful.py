@@ -2,10 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from iac.configuration.base import Bytes, Replicas, Resources, Storage, Strict, Url, byte_count, resources
-from stateful.nats.streams import load_declarations
+from iac.configuration.base import Bytes, Replicas, Resources, Storage, Strict, Url, resources
 
 TenantRole = Annotated[
     str,
@@ -86,23 +85,11 @@ class Redis(Strict):
     )
 
 
-class StreamStorage(Storage):
-    """A volume of a NATS server, which keeps room on it for all that its streams may grow to."""
-
-    @field_validator("size")
-    @classmethod
-    def _holds_every_stream(cls, size: str) -> str:
-        needed = sum(stream.max_bytes for stream in load_declarations())
-        if byte_count(size) < needed:
-            raise ValueError(f"the streams need {-(-needed // 1024**3)}Gi: JetStream refuses those without room")
-        return size
-
-
 class Nats(Strict):
     """NATS JetStream."""
 
     replicas: Literal[1, 3, 5] = Field(3, description="Servers; streams have as many replicas, three at most.")
-    storage: StreamStorage = Field(StreamStorage(size="20Gi"), description="Streams of each server.")
+    storage: Storage = Field(Storage(size="20Gi"), description="Streams of each server.")
     resources: Resources = Field(resources(("250m", "512Mi"), ("1", "2Gi")), description="Of each server.")
 
 

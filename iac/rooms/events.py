@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from functions.kit.catalogue import Function
+from iac.configuration.base import byte_count
+from iac.configuration.loading import ConfigurationError
 from iac.manifests import ROOM_LABEL, Manifest, manifest, secret
 from iac.rooms.settings import DISPATCHER_SETTINGS, KEY_MOUNTS, SETTINGS, WRITABLE, key_volume, settings
 from iac.stack import DATA, FUNCTION_URL, FUNCTIONS, Platform
@@ -18,15 +20,30 @@ _MOST_UNSETTLED = 10_000
 
 
 def objects(platform: Platform) -> Iterator[Manifest]:
-    """Everything of the room."""
+    """Everything of the room.
+
+    Raises:
+        ConfigurationError: the servers have no room for the streams.
+    """
     texts = {"user": "dcoder", "password": "{{ nats }}", "quoted": '"{{ nats }}"'}
     yield secret("nats-credentials", DATA, texts, room=ROOM)
     declarations = load_declarations()
+    _check_room(declarations, platform)
     for declaration in declarations:
         yield _stream(declaration, platform)
     for function in platform.catalogue.subscribed():
         yield _consumer(function, declarations)
     yield from _dispatcher(platform)
+
+
+def _check_room(declarations: tuple[Declaration, ...], platform: Platform) -> None:
+    needed, given = sum(one.max_bytes for one in declarations), platform.configuration.nats.storage.size
+    if byte_count(given) < needed:
+        least = f"{-(-needed // 1024**3)}Gi"
+        raise ConfigurationError(
+            f"dcoder:nats.storage.size: {given} is less than the {least} that streams ask JetStream for\n"
+            f"  fix: pulumi config set --path 'dcoder:nats.storage.size' {least}"
+        )
 
 
 def _stream(declaration: Declaration, platform: Platform) -> Manifest:

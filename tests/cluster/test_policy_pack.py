@@ -68,6 +68,12 @@ def test_ours_are_stopped_and_others_are_told(analyzer: Any, chat: Manifest) -> 
     assert judged(analyzer, others) == {"digests-of-others": _ADVISORY, "one-way-in-of-others": _ADVISORY}
 
 
+def test_a_field_without_a_value_is_none(analyzer: Any, chat: Manifest) -> None:
+    template = chat["spec"]["template"]
+    empty = {**chat, "spec": {**chat["spec"], "template": {**template, "spec": {**template["spec"], "volumes": None}}}}
+    assert judged(analyzer, empty) == {"digests": _MANDATORY}
+
+
 def test_an_environment_may_be_said(analyzer: Any, chat: Manifest) -> None:
     settings = struct_pb2.Struct()
     settings.update({"environment": "dev", "byTag": True})

@@ -1,6 +1,8 @@
 """A stack file that is wrong says so at preview: which setting, what is wrong, and how to mend it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,6 @@ def replaced(given: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("cluster.domain", "Not a domain", "pulumi config set --path 'dcoder:cluster.domain' dcoder.example.com"),
         ("postgres.storage.size", "5 gigs", "pulumi config set --path 'dcoder:postgres.storage.size' 20Gi"),
         ("postgres.instances", 0, "pulumi config set --path 'dcoder:postgres.instances' 3"),
-        ("nats.storage.size", "5Gi", "pulumi config set --path 'dcoder:nats.storage.size' 20Gi"),
         ("nats.replicas", 2, "pulumi config set --path 'dcoder:nats.replicas' 1"),
         ("redis.edge.eviction", "sometimes", "'dcoder:redis.edge.eviction' noeviction"),
         ("digests.kong", "latest", "pulumi config set --path 'dcoder:digests.kong'"),
@@ -51,6 +52,25 @@ def test_a_wrong_setting_is_named_with_its_fix(path: str, value: Any, fix: str) 
         parse(replaced(stack(), path, value))
     assert f"dcoder:{path}:" in str(caught.value)
     assert fix in str(caught.value)
+
+
+def test_streams_without_room_name_the_least_that_they_need() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        render(Platform(parse(stack({"nats": {"storage": {"size": "5Gi"}}}))))
+    assert "dcoder:nats.storage.size: 5Gi is less than the 13Gi" in str(caught.value)
+    assert "pulumi config set --path 'dcoder:nats.storage.size' 13Gi" in str(caught.value)
+
+
+def test_policies_need_nothing_that_their_pack_lacks() -> None:
+    names = "{name.partition('.')[0] for name in sys.modules}"
+    asked = subprocess.run(
+        [sys.executable, "-c", f"import sys, iac.policies.rules; print(*{names} & {{'stateful', 'pulumi', 'nats'}})"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert asked.stdout.split() == []
 
 
 @pytest.mark.parametrize(
