@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
-from xml.etree import ElementTree as ET
 
 import aiohttp
 
@@ -167,6 +166,8 @@ def _session(answer: bytes, begun: float, seconds: int, date: str | None) -> Sto
 
 
 def _texts(answer: bytes) -> dict[str, str]:
+    from xml.etree import ElementTree as ET
+
     try:
         root = ET.fromstring(answer)  # noqa: S314 - from the store that we are about to trust with objects
     except ET.ParseError:

@@ -3,8 +3,13 @@
 import pytest
 
 from functions.kit.catalogue import load_catalogue
+from functions.kit.errors import DependencyUnavailable
+from functions.kit.objects import ObjectStorage
+from functions.kit.settings import Settings
+from scenarios.chaos.gateways import environment_of
 from scenarios.load import documents as files
 from tests.integration.knowledge.conftest import Library, NewLibrary
+from tests.platform import Platform
 
 pytestmark = pytest.mark.integration
 
@@ -66,6 +71,26 @@ async def test_another_tenants_things_do_not_exist(new_library: NewLibrary) -> N
     cursor = (await library.get("/v1/documents?limit=1"))["nextCursor"]
     assert cursor is None
     assert (await library.get(f"/v1/documents/{ids['documentId']}"))["status"] == "indexed"
+
+
+async def test_the_functions_own_key_and_another_tenants_session_open_no_document(
+    new_library: NewLibrary, platform: Platform
+) -> None:
+    """As a program that forgets whose documents it looks at would find out."""
+    library, stranger = await new_library(), await new_library()
+    ids = await stocked(library)
+    environment = environment_of(platform.pid("api"))
+    given = {name.removeprefix("DCODER_").lower(): value for name, value in environment.items() if "_S3_" in name}
+    storage = ObjectStorage(Settings.model_validate(given))
+    bucket, corpus = storage.bucket("documents"), f"{library.tenant.id}/{ids['corpusId']}"
+    own = [found.key async for found in bucket.of_tenant(library.tenant.id).list(ids["corpusId"])]
+    assert own
+    with pytest.raises(DependencyUnavailable, match="refuses"):
+        await bucket.get(f"{library.tenant.id}/{own[0]}")
+    with pytest.raises(DependencyUnavailable, match="refuses"):
+        await anext(aiter(bucket.list(corpus)))
+    assert [found async for found in bucket.of_tenant(stranger.tenant.id).list()] == []
+    await storage.close()
 
 
 async def test_another_groups_things_do_not_exist(library: Library) -> None:
