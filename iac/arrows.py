@@ -295,10 +295,11 @@ _DNS = {
 def _rule(side: str, arrow: Arrow, other: str, platform: Platform) -> dict[str, Any]:
     external = platform.configuration.objects.external
     if side == "to" and other == _OBJECTS and external:
-        # Whoever runs it, wherever it is: its port is all that is known of it.
-        address = urlsplit(external.endpoint)
-        port = address.port or (443 if address.scheme == "https" else 80)
-        return {"ports": [{"protocol": "TCP", "port": port}], "to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}
+        # Whoever runs it, wherever it is: ports are all that is known of it and of what gives sessions.
+        addresses = [urlsplit(each) for each in (external.endpoint, external.sts_endpoint) if each]
+        ports = sorted({one.port or (443 if one.scheme == "https" else 80) for one in addresses})
+        allowed = [{"protocol": "TCP", "port": port} for port in ports]
+        return {"ports": allowed, "to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}
     rule: dict[str, Any] = {"ports": [{"protocol": "TCP", "port": port} for port in arrow.ports]}
     if peers := _peers(other, platform):
         rule[side] = peers

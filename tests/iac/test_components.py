@@ -111,7 +111,12 @@ def test_the_object_store_is_erasure_coded_encrypted_audited_and_has_a_user_for_
 
 def test_an_external_store_takes_the_place_of_ours() -> None:
     role = "arn:aws:iam::123456789012:role/dcoder-tenants"
-    external = {"endpoint": "https://s3.example.com", "bucketPrefix": "acme-", "tenantRole": role}
+    external = {
+        "endpoint": "https://s3.example.com",
+        "bucketPrefix": "acme-",
+        "tenantRole": role,
+        "stsEndpoint": "https://sts.example.com:8443",
+    }
     given = stack({"objects": {"external": external}})
     items = everything(render(Platform(parse(given))))
     assert not [item for item in items if item["metadata"]["name"].startswith("minio")]
@@ -123,6 +128,11 @@ def test_an_external_store_takes_the_place_of_ours() -> None:
     assert "http://minio" not in json.dumps(plain(items))
     container = find(items, "Service", "knowledge-documents")["spec"]["template"]["spec"]["containers"][0]
     assert {"name": "DCODER_S3_TENANT_ROLE", "value": role} in container["env"]
+    assert {"name": "DCODER_S3_STS_ENDPOINT", "value": "https://sts.example.com:8443"} in container["env"]
+    for who in ("functions", "agent-workers"):
+        egress = of(items, "NetworkPolicy", f"from-{who}")["egress"]
+        anywhere = [rule for rule in egress if rule.get("to") == [{"ipBlock": {"cidr": "0.0.0.0/0"}}]]
+        assert [[port["port"] for port in rule["ports"]] for rule in anywhere] == [[443, 8443]]
 
 
 @pytest.mark.parametrize("role", [None, "", "admin", "arn:aws:iam::123456789012:user/dcoder"])

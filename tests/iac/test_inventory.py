@@ -31,6 +31,7 @@ INVENTORY: list[tuple[str, str, list[tuple[str, str]], list[str]]] = [
     ("8.3", "MinIO, highly available", [("StatefulSet", "minio")], []),
     ("8.3", "buckets, versions, lifecycle", [], ["stateful/objects/buckets.yaml"]),
     ("8.3", "policies", [("Secret", "minio-users")], []),
+    ("8.3", "tenants kept apart", [("Secret", "minio-users")], ["stateful/objects/access.py"]),
     ("8.3", "encryption", [("Secret", "minio-root")], []),
     ("8.3", "monitoring", [("PodMonitor", "minio")], []),
     ("8.4", "Logto", [("Deployment", "logto")], []),

@@ -6,8 +6,9 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import format_datetime
+from typing import Self
 
 import aiohttp
 import pytest
@@ -226,6 +227,21 @@ async def test_a_clock_that_is_wrong_shortens_no_session(store: Store, front: Fr
     tokens = SecurityTokens(store.settings(s3_sts_endpoint=front.address))
     session = await tokens.session("tenant-x", object_access.session_policy(BUCKET, str(uuid.uuid4())), 900)
     assert session.seconds in {899, 900}
+
+
+@pytest.mark.parametrize("minutes", [-1, 1])
+async def test_a_clock_of_ours_that_is_wrong_by_a_minute_is_let_pass(
+    objects: Objects, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(minutes=minutes)
+
+    monkeypatch.setattr(sts, "datetime", Wrong)
+    monkeypatch.setattr(object_access, "datetime", Wrong)
+    await objects.put("a", b"a")
+    assert await objects.get("a") == b"a"
 
 
 @pytest.mark.parametrize("answer", ["", "<html>", "<AssumeRoleResponse/>", "Expiration"])
