@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test unit integration test-iac test-cluster check format docs lock images up down bench-gateway bench-soak bench-cache bench-knowledge bench-tenants bench-agents
+.PHONY: help install demo test unit integration test-iac test-charts test-cluster check format docs lock images up down bench-gateway bench-soak bench-cache bench-knowledge bench-tenants bench-agents
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ bench-tenants: install ## A thousand tenants: provisioning, listing, migrating (
 
 bench-agents: install ## Agents beside bare Temporal and bare LangGraph, and how soon one is begun (three minutes)
 	@$(BIN)/python -m scenarios.load.agents
+
+test-charts: install ## Helm charts with the values of every stack (needs their repositories, or MIRROR=URL; Go where Helm is missing)
+	@DCODER_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/iac/test_charts.py tests/iac/test_helm.py
+	@$(BIN)/python -m local.cluster.charts $(if $(MIRROR),--mirror $(MIRROR))
 
 test-cluster: install ## The dev stack on a real API server, by Pulumi (needs Go and etcd; an hour or two the first time)
 	@$(BIN)/python -m iac.crds > /dev/null

@@ -1,7 +1,7 @@
 """Every Helm chart that the platform takes, in one table: which, from where, and with what values.
 
 Operators and the NATS server come as charts; everything else is rendered by the rooms. Values name only what differs
-from a chart's defaults. Most charts ignore names that they do not know: tests/iac/test_charts.py has those they do.
+from a chart's defaults. Most charts ignore names that they do not know: `make test-charts` finds those.
 `cluster.charts: false` leaves all of them out.
 """
 

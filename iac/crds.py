@@ -18,11 +18,11 @@ import yaml
 _SECONDS = 600
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+class YamlLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Takes a lone `=` for text, as YAML 1.2 does: schemas list it among their operators."""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:value", lambda _, node: node.value)
+YamlLoader.add_constructor("tag:yaml.org,2002:value", lambda _, node: node.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def module_cache() -> Path | None:
 def definitions() -> Iterator[dict[str, Any]]:
     """Every CustomResourceDefinition that has been fetched, and those that are said here."""
     for path in (*definition_files(), *_OWN):
-        for document in yaml.load_all(path.read_text(), Loader=_Loader):
+        for document in yaml.load_all(path.read_text(), Loader=YamlLoader):
             for each in document if isinstance(document, list) else [document]:
                 if each and each.get("kind") == "CustomResourceDefinition":
                     yield each

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -26,11 +26,13 @@ LANGUAGE = "v3.57.1"
 # The newest module of the provider that Go's proxy serves; its SDK, which it takes from a folder beside it.
 PROVIDER_MODULE = "v4.0.0-20260115033456-f47bc2d6f199"
 PROVIDER_SDK = "v4.24.0"
+HELM = "v3.22.0"
 _KUBERNETES_MODULE = "k8s.io/kubernetes"
 _CLI_MODULE = "github.com/pulumi/pulumi/pkg/v3"
 _SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
 _PROVIDER_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _PROVIDER_SDK_MODULE = "github.com/pulumi/pulumi-kubernetes/sdk/v4"
+_HELM_MODULE = "helm.sh/helm/v3"
 _LEAST_GO = (1, 26, 6)
 _SECONDS = 3 * 3600.0
 # The greatest package of the provider's SDK needs several gigabytes to compile.
@@ -121,6 +123,25 @@ def programs() -> Iterator[Program]:
     )
 
 
+def helm(say: Callable[[str], None]) -> Path:
+    """Helm: the one that is installed, or one that is built the first time. No other program here needs it.
+
+    Raises:
+        ToolchainError: it cannot be built.
+    """
+    if found := shutil.which("helm"):
+        return Path(found)
+    program = Program(
+        "helm",
+        f"{_HELM_MODULE}/cmd/helm",
+        HELM,
+        {_HELM_MODULE: HELM},
+        {f"{_HELM_MODULE}/internal/version.version": HELM},
+    )
+    _build_missing([program], say)
+    return program.target
+
+
 def provider_release() -> str:
     """The release of the provider that the program in `iac/` asks for."""
     return version("pulumi-kubernetes")
@@ -170,14 +191,17 @@ def build(say: Callable[[str], None]) -> None:
     Raises:
         ToolchainError: Go is missing or too old, or a build failed.
     """
-    if not missing():
-        return
-    _check_go()
-    for program in programs():
-        if not program.target.exists():
-            say(f"building {program.name} {program.release} …")
-            _build(program)
-            say(f"built {program.target}")
+    _build_missing(programs(), say)
+
+
+def _build_missing(wanted: Iterable[Program], say: Callable[[str], None]) -> None:
+    lacking = [program for program in wanted if not program.target.exists()]
+    if lacking:
+        _check_go()
+    for program in lacking:
+        say(f"building {program.name} {program.release} …")
+        _build(program)
+        say(f"built {program.target}")
 
 
 def _build(program: Program) -> None:
