@@ -152,9 +152,9 @@ class TenantView:
         elif session.lasts() < session.seconds * _EARLY and time.monotonic() > self._asked_at + _AGAIN_SECONDS:
             self._renewing()
         if self._store is None or self._session is None or self._session.lasts() <= lasting:
+            _logger.error("sessions of the object store are shorter than DCODER_S3_SESSION_SECONDS")
             raise DependencyUnavailable(
-                "the object store is not available: its sessions are shorter than DCODER_S3_SESSION_SECONDS",
-                details={"dependency": "objects"},
+                "the object store is not available: its sessions are too short", details={"dependency": "objects"}
             )
         return self._store
 

@@ -96,7 +96,8 @@ class SecurityTokens:
             while True:
                 tries -= 1
                 try:
-                    async with http.post(self._url, data=body, headers=self._headers(body)) as answer:
+                    headers = self._headers(body)
+                    async with http.post(self._url, data=body, headers=headers, allow_redirects=False) as answer:
                         if answer.status < 500 or not tries:
                             return answer.status, await answer.read(), answer.headers.get("Date")
                 except aiohttp.ClientError:
@@ -107,7 +108,8 @@ class SecurityTokens:
         settings = self._settings
         if settings.s3_access_key is None or settings.s3_secret_key is None:
             # Whatever else tells the cloud who we are, obstore finds it, and nothing of it can be asked for here.
-            raise _away("sessions of tenants need DCODER_S3_ACCESS_KEY and DCODER_S3_SECRET_KEY")
+            _logger.error("sessions of tenants' objects need DCODER_S3_ACCESS_KEY and DCODER_S3_SECRET_KEY")
+            raise _away("no session can be asked for")
         return signed(
             self._url,
             body,
