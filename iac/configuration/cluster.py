@@ -86,7 +86,7 @@ class Cluster(Strict):
     budget: Budget = Field(Budget(), description="Quota of each namespace.")
     private_networks: tuple[Network, ...] = Field(
         ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"),
-        description="Networks that what calls providers may not reach.",
+        description="Networks that what calls providers may not reach, and in which Prometheus may ask nodes.",
     )
     api_server: tuple[Network, ...] = Field(
         ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"), description="Where the Kubernetes API server is."

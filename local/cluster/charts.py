@@ -99,22 +99,24 @@ def platform(name: str) -> Platform:
 
 def without_effect(tool: Helm, chart: Chart, stacks: Iterable[Platform]) -> list[str]:
     """Names of values that may be anything: another one in its place changes nothing in any stack."""
-    suspects: set[str] | None = None
+    given: set[str] = set()
+    effective: set[str] = set()
     for stack in stacks:
         values = plain(chart.values(stack))
         usual = tool.render(chart, values)
-        ignored = set()
         for name, other in changed(values):
-            if suspects is not None and name not in suspects:
-                continue
-            try:
-                if tool.render(chart, other) == usual:
-                    ignored.add(name)
-            except ChartError:
-                # It looked at the value, and refused it.
-                continue
-        suspects = ignored
-    return sorted(suspects or ())
+            given.add(name)
+            if name not in effective and _differs(tool, chart, other, usual):
+                effective.add(name)
+    return sorted(given - effective)
+
+
+def _differs(tool: Helm, chart: Chart, values: Mapping[str, Any], usual: str) -> bool:
+    try:
+        return tool.render(chart, values) != usual
+    except ChartError:
+        # It looked at the value, and refused it.
+        return True
 
 
 def changed(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -191,6 +191,12 @@ def test_what_charts_leave_open_is_restricted(chart: str, container: str, pod: s
     assert at(values, pod)["seccompProfile"] == {"type": "RuntimeDefault"}
 
 
+def test_what_knative_brings_and_pod_security_refuses_is_left_out(manifests: list[Manifest]) -> None:
+    # Of the manifests that the operator 1.23 has for Serving, Kourier and Eventing, it alone is not restricted.
+    workloads = find(manifests, "KnativeEventing", "knative-eventing")["spec"]["workloads"]
+    assert {"name": "request-reply", "replicas": 0} in workloads
+
+
 def test_a_controller_reads_no_secret_that_it_has_no_need_of(stacked: Platform) -> None:
     nack = BY_NAME["nack"].values(stacked)
     assert nack["namespaced"] is True
