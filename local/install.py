@@ -40,6 +40,7 @@ def main() -> int:
     try:
         _check_versions()
         _step("python packages", VENV / ".installed", [*LOCKS, ROOT / "pyproject.toml"], _install_python)
+        _step("bytecode of the stack's programs", VENV / ".compiled", [*LOCKS, ROOT / "pyproject.toml"], _compile)
         for project in NODE_PROJECTS:
             if (project / "package-lock.json").exists():
                 stamp = project / "node_modules" / ".installed"
@@ -98,6 +99,10 @@ def _install_python() -> None:
         _run([*pip, "--no-deps", "-r", str(LOCKS[1])])
     _run([str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--offline", "--python", str(PYTHON),
           "--no-deps", "--no-build-isolation", "-e", str(ROOT)])  # fmt: skip
+
+
+def _compile() -> None:
+    _run([str(PYTHON), "-P", "-m", "local.bytecode"])
 
 
 def _make_venv() -> None:
