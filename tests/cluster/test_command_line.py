@@ -10,10 +10,13 @@ from local.cluster.api_server import Cluster
 from local.cluster.toolchain import pack_python
 from tests.cluster.checkout import Checkout, check_out
 from tests.cluster.conftest import needs_pulumi
+from tests.cluster.objects import rendered
 
 _PACK = "iac/policies/pack"
 _PREVIEW = ("pulumi", "--non-interactive", "preview", "--color", "never")
 _FIX = re.compile(r"^ *fix: (pulumi .*)$", re.MULTILINE)
+_DIGEST = re.compile(r"dcoder:(digests\.[\w-]+): is missing")
+_CREATED = re.compile(r"\+ (\d+) to create")
 # Of what is ours, an object that no room makes: the program does not judge it.
 _AS_ROOT = """\
     from pulumi_kubernetes.core.v1 import Pod
@@ -77,6 +80,22 @@ def test_a_wrong_stack_file_is_told_with_the_commands_that_mend_it(staging: Chec
     for name in ("gateway", *third_party_images().keys() & {"kong", "postgres", "temporal"}):
         assert f"dcoder:digests.{name}: is missing" in told
         assert f"pulumi config set --path 'dcoder:digests.{name}' \"$(crane digest " in told
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_a_stack_file_with_its_digests_is_previewed(stack: str, cluster: Cluster, tmp_path: Path) -> None:
+    needs_pulumi()
+    checkout = check_out(tmp_path, cluster.kubeconfig, stack=stack)
+    wanted = sorted(set(_DIGEST.findall(refused(checkout))))
+    given = [f"dcoder:{name}=sha256:{number:064x}" for number, name in enumerate(wanted, 1)]
+    checkout.pulumi("config", "set-all", "--path", *(part for pair in given for part in ("--plaintext", pair)))
+    done = checkout.run(*_PREVIEW)
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told[-4000:]
+    created = _CREATED.search(told)
+    assert created is not None
+    assert int(created[1]) > len(rendered("dev"))
 
 
 @pytest.mark.timeout(1200)
