@@ -5,6 +5,7 @@ Otherwise a dozen processes compile the same modules at once, each for itself.
 
 import importlib
 import sys
+from contextlib import suppress
 
 from functions.kit.catalogue import load_catalogue
 
@@ -47,7 +48,9 @@ def main() -> None:
     # Whatever the shell says: the stack's own programs do not inherit it.
     sys.dont_write_bytecode = False
     for name in (*PROGRAMS, *LATER, *(function.module for function in load_catalogue())):
-        importlib.import_module(name)
+        # One that cannot be imported is told of by the program that needs it.
+        with suppress(Exception):
+            importlib.import_module(name)
 
 
 if __name__ == "__main__":
