@@ -235,14 +235,15 @@ async def test_started_while_flagsmith_is_dead_what_the_platform_kept_of_it_hold
 ) -> None:
     async with platform_on(server, settings, issuer) as (started, caller):
         await put(caller, path_of(tenant), plugin_jira={"enabled": True})
-        await server.stop()
 
         async def kept() -> bool:
             async with embedded.runtime.databases.acquire() as session:
                 document = await session.fetchval("SELECT document FROM flag_document")
             return tenant.tenant.id in json.dumps(document)
 
+        # What is kept is what was read: that it is stored at Flagsmith alone would not do.
         await eventually(kept, 20)
+        await server.stop()
         assert await started.flags.is_enabled("plugin-jira", tenant.tenant.id)
     async with platform_on(server, settings, issuer) as (late, _):
         assert await late.flags.is_enabled("plugin-jira", tenant.tenant.id)
