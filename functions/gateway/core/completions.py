@@ -80,7 +80,7 @@ class Completions:
         self._contents = contents
         self._compressor = compressor
         self._spawn = spawn
-        self._counted = CountedBehind(spawn)
+        self._counted = CountedBehind(usage, spawn)
         self._flights: dict[_Flight, asyncio.Future[Told]] = {}
         self._streams: dict[_Flight, asyncio.Future[LiveStream | CachedAnswer | None]] = {}
 
@@ -170,7 +170,7 @@ class Completions:
             settle=lambda assembler, status: self._settle(call, assembler, status),
             give_back=lambda refusal: self._admission.given_back(call.booking, refusal),
         )
-        with self._asking(call):
+        with asking(call, self._usage):
             await live.start()
         return live
 
@@ -349,16 +349,13 @@ class Completions:
         passage = call.passage
         if passage is None or passage.wire is None:
             wire = self._wire(call.target)
-            with self._asking(call):
+            with asking(call, self._usage):
                 return Told(await wire.complete(call.target, sent_to_provider(call)))
         dialect = passage.dialect
-        with self._asking(call):
+        with asking(call, self._usage):
             own = await passage.wire.complete(call.target, native_request(call, stream=False), dialect.headers)
         with understanding(call.target):
             return Told(dialect.completion(own), own)
-
-    def _asking(self, call: Call) -> asking:
-        return asking(call, self._usage)
 
     async def _serve_cached(self, call: Call, cached: CachedAnswer) -> Told:
         call.cached = cached

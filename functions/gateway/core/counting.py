@@ -21,7 +21,8 @@ class CountedBehind:
         spawn: runs work in the background, owned by the process.
     """
 
-    def __init__(self, spawn: Callable[[Work, str], None]) -> None:
+    def __init__(self, usage: UsageBook, spawn: Callable[[Work, str], None]) -> None:
+        self._usage = usage
         self._spawn = spawn
         self._under_way = 0
 
@@ -30,6 +31,9 @@ class CountedBehind:
 
         He waits until it is counted where it could not be sent to the books, and is in a file then; or where many
         are behind already. Should he leave meanwhile, it is counted all the same.
+
+        Raises:
+            OSError: it could be sent nowhere, and not be written to a file either.
         """
         counted = None
         if not counting.is_sent or self._under_way >= _MOST_BEHIND:
@@ -41,11 +45,19 @@ class CountedBehind:
 
     async def _both(self, counting: Counting, keeping: Work | None, counted: "asyncio.Future[None] | None") -> None:
         try:
-            await counting.finish()
-        finally:
-            self._under_way -= 1
+            await self._usage.finish(counting)
+        except Exception as error:
+            if counted is None or counted.done():
+                raise
+            counted.set_exception(error)
+        else:
             if counted is not None and not counted.done():
                 counted.set_result(None)
+        finally:
+            self._under_way -= 1
+            if counted is not None:
+                # The process ends: nobody is answered as if it were counted.
+                counted.cancel()
             if keeping is not None:
                 await keeping
 

@@ -61,7 +61,7 @@ class UsageBook:
     async def record(self, booking: Booking, usage: Usage, *, status: Status = "ok", said: Said | None = None) -> None:
         """Put down what a call that a provider answered has cost, and count it."""
         self.price(booking, usage)
-        await self.begin(booking, usage, said, status=status).finish()
+        await self.finish(self.begin(booking, usage, said, status=status))
 
     def begin(self, booking: Booking, usage: Usage, said: Said | None, *, status: Status = "ok") -> "Counting":
         """Send to the books a call that a provider answered, and whose cost is put down."""
@@ -78,7 +78,7 @@ class UsageBook:
         held, booking.is_held, booking.is_counted = booking.is_held, False, True
         is_early = said is not None and self._contents.is_expected(booking)
         settlement = None if is_early else self._sent(booking, record, said, held=held)
-        return Counting(self, booking, record, said, held, settlement)
+        return Counting(booking, record, said, held, settlement)
 
     def _sent(self, booking: Booking, record: UsageRecord, said: Said | None, *, held: bool) -> Settlement:
         content = self._contents.sealed(booking, said.body, said.completion) if said else b""
@@ -105,7 +105,6 @@ class Counting(NamedTuple):
         settlement: None where it waits for what its content is sealed with.
     """
 
-    book: UsageBook
     booking: Booking
     record: UsageRecord
     said: Said | None
@@ -116,7 +115,3 @@ class Counting(NamedTuple):
     def is_sent(self) -> bool:
         """Whether it is on its way there, ahead of an answer that is sent now."""
         return self.settlement is not None and self.settlement.is_sent
-
-    async def finish(self) -> None:
-        """Wait until it is there, then tell those who want to know."""
-        await self.book.finish(self)

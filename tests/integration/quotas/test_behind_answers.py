@@ -141,6 +141,22 @@ async def test_while_redis_is_away_the_record_is_on_disk_before_the_answer(
     redis_process.start()
 
 
+async def test_what_is_kept_nowhere_is_not_answered(
+    process: Any, books: Books, redis_process: Server, tmp_path: Path
+) -> None:
+    one = await process(limit(100))
+    asking = asyncio.create_task(one.ask())
+    await one.wire.asked.acquire()
+    redis_process.kill()
+    await eventually(lambda: _is_away(one.link), what="the connection's end to be noticed")
+    # No folder can be made where a file is, as none can be written on a disk that is full.
+    (tmp_path / "spool-0").write_text("")
+    one.wire.may_answer.release()
+    with pytest.raises(OSError, match="spool-0"):
+        await asking
+    redis_process.start()
+
+
 async def _is_away(link: RedisLink) -> bool:
     begun = link.begin("PING")
     if begun is not None:
