@@ -54,11 +54,12 @@ class Promotion:
         first_seen = _first_seen(found)
         if self.build_id not in first_seen:
             raise NotSeen(f"the server has not seen version {self.build_id}")
-        current = found.worker_deployment_info.routing_config.current_deployment_version.build_id
+        routing = found.worker_deployment_info.routing_config
+        current = routing.current_deployment_version.build_id
         if current == self.build_id:
             return current
         newer = current in first_seen and first_seen[current] >= first_seen[self.build_id]
-        if newer and await self._lives(current):
+        if newer and await self._lives(current, _moment(routing.current_version_changed_time)):
             return current
         await self.client.workflow_service.set_worker_deployment_current_version(
             SetWorkerDeploymentCurrentVersionRequest(
@@ -73,7 +74,10 @@ class Promotion:
         )
         return self.build_id
 
-    async def _lives(self, build_id: str) -> bool:
+    async def _lives(self, build_id: str, promoted: datetime) -> bool:
+        # It lived when it became current; what it has asked since is known to the server a little later.
+        if self.now() - promoted < _SILENT:
+            return True
         request = DescribeTaskQueueRequest(
             namespace=self.client.namespace,
             task_queue=TaskQueue(name=self.task_queue),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from functions.kit.identifiers import new_id
 from tests.platform import Platform
 
 DOCUMENT: dict[str, Any] = {
@@ -52,28 +53,33 @@ class Pets:
 
 @pytest.fixture
 async def pets(platform: Platform) -> AsyncIterator[Pets]:
-    api = Pets(f"http://127.0.0.1:{platform.spare_port}")
+    # Under a path of this test's own: what another test's server is still asked for meanwhile is not this one's.
+    root = f"/{new_id()}"
+    api = Pets(f"http://127.0.0.1:{platform.spare_port}{root}")
 
     async def serve(request: web.Request) -> web.Response:
         body = await request.text()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        api.seen.append((request.method, request.raw_path, headers, body))
-        if request.path == "/openapi.json":
+        if not request.path.startswith(f"{root}/"):
+            return web.json_response({"error": "another test's"}, status=404)
+        path = request.path.removeprefix(root)
+        api.seen.append((request.method, request.raw_path.removeprefix(root), headers, body))
+        if path == "/openapi.json":
             return web.json_response(api.document, status=api.status)
-        if request.path == "/raw":
+        if path == "/raw":
             return web.Response(body=api.raw)
-        if request.path == "/slow.json":
+        if path == "/slow.json":
             await api.let_go.wait()
             return web.json_response(api.document)
-        if request.path == "/token":
+        if path == "/token":
             return web.json_response({"access_token": "for-pets-alone", "expires_in": 300, "token_type": "Bearer"})
-        if request.path == "/moved":
+        if path == "/moved":
             raise web.HTTPFound("http://127.0.0.1:1/elsewhere")
-        if request.path == "/huge":
+        if path == "/huge":
             return web.Response(body=b"x" * 3_000_000)
-        if request.path == "/broken":
+        if path == "/broken":
             return web.json_response({"error": "out of pets"}, status=500)
-        return web.json_response({"method": request.method, "path": request.path, "name": "Rex"})
+        return web.json_response({"method": request.method, "path": path, "name": "Rex"})
 
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", serve)
