@@ -53,7 +53,7 @@ def _overrides() -> type[ApiModel]:
     """`TenantSettings` with every field optional, so that a new setting can be overridden at once."""
     wanted: dict[str, Any] = {
         name: (
-            Annotated.__class_getitem__((field.annotation, Field(), *field.metadata)) | None,  # type: ignore[attr-defined]
+            Annotated[field.annotation, Field(), *field.metadata] | None,
             Field(None, description=field.description),
         )
         for name, field in TenantSettings.model_fields.items()
