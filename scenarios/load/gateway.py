@@ -11,6 +11,8 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import count
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +25,9 @@ from scenarios.platform import ScenarioError
 console = Console(soft_wrap=True)
 _PARTS = 10
 _FRAMES = 13
+_TURNS = 9
+_TURN_SECONDS = 2.0
+_unasked = count(3 * 10**8, 10**7)
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Row:
 
     Attributes:
         cpu_us: processor time per request on many connections, microseconds.
+        turns: how many times its requests a second ours made, each time that they took turns.
+        turns_by_cpu: the same by processor time per request.
     """
 
     target: str
@@ -38,6 +45,8 @@ class Row:
     many: Load
     cpu_us: float
     memory_mb: float
+    turns: tuple[float, ...] = ()
+    turns_by_cpu: tuple[float, ...] = ()
 
 
 def main() -> int:
@@ -69,9 +78,10 @@ def main() -> int:
             with own.undisturbed():
                 console.print(opened(direct, own.miss, half, options.seconds))
             console.print(started(own))
-        for name in filter(None, options.peers.split(",")):
-            with PEER_TARGETS[name](direct) as peer:
-                rows.append(measure(peer, options.seconds, options.connections))
+            for name in filter(None, options.peers.split(",")):
+                with PEER_TARGETS[name](direct) as peer, own.undisturbed():
+                    row = measure(peer, options.seconds, options.connections)
+                    rows.append(take_turns(row, own.miss, peer, options.connections))
     show(rows, options.connections)
     say_load()
     return 0
@@ -92,12 +102,36 @@ def measure(target: Target, seconds: float, connections: int) -> Row:
     """A target's figures on one and on many connections, after a warm-up."""
     closed(target, connections, seconds=2)
     one = closed(replace(target, first=10**6), 1, seconds=seconds)
-    before = target.cpu_seconds()
-    many = closed(replace(target, first=10**7), connections, seconds=seconds)
-    cpu = 1e6 * (target.cpu_seconds() - before) / len(many.lasts)
+    many, cpu = together(replace(target, first=10**7), connections, seconds)
     row = Row(target.name, one, many, cpu, target.memory_mb())
     console.print(f"{row.target}: {one.last(0.5):.2f} ms alone, {many.rate:.0f}/s together, {cpu:.0f} µs of processor")
     return row
+
+
+def together(target: Target, connections: int, seconds: float) -> tuple[Load, float]:
+    """What comes of many connections, and the target's processor time per request in microseconds."""
+    before = target.cpu_seconds()
+    load = closed(target, connections, seconds=seconds)
+    return load, 1e6 * (target.cpu_seconds() - before) / len(load.lasts)
+
+
+def take_turns(row: Row, miss: Target, peer: Target, connections: int) -> Row:
+    """The peer's row with how ours compares when the two are asked in short turns.
+
+    The machine's speed changes within minutes, less so from one turn to the next.
+    """
+    rates, times = [], []
+    for turn in range(_TURNS):
+        # One goes first in every other turn. Nothing that was asked before is a miss.
+        pair = (replace(miss, first=next(_unasked)), peer)
+        done = {each.name: together(each, connections, _TURN_SECONDS) for each in (pair if turn % 2 else pair[::-1])}
+        (ours_load, ours_cpu), (load, cpu) = done[miss.name], done[peer.name]
+        rates.append(ours_load.rate / load.rate)
+        times.append(cpu / ours_cpu)
+    console.print(
+        f"in turns with {peer.name}: {', '.join(f'{rate:.1f}' for rate in rates)} times its requests a second"
+    )
+    return replace(row, turns=tuple(rates), turns_by_cpu=tuple(times))
 
 
 def embedding(direct: Target, semantic: Row, seconds: float) -> str:
@@ -161,13 +195,12 @@ def soak(target: Target, amount: int, connections: int) -> None:
 
 
 def show(rows: list[Row], connections: int) -> None:
-    """The table, and ratios to ours on a miss."""
-    direct, base = rows[:2]
+    """The table; what ours makes of a peer's is the median of the turns."""
+    direct = rows[0]
     table = Table(
         "target", "1 conn: ms", "added ms", f"{connections} conn: req/s", "p99 ms", "µs/req", "MiB", "ours is", "by µs"
     )
     for row in rows:
-        is_peer = not row.target.startswith(("ours", "direct"))
         table.add_row(
             row.target,
             f"{row.one.last(0.5):.2f}",
@@ -176,10 +209,14 @@ def show(rows: list[Row], connections: int) -> None:
             f"{row.many.last(0.99):.0f}",
             f"{row.cpu_us:.0f}",
             f"{row.memory_mb:.0f}",
-            f"{base.many.rate / row.many.rate:.1f}x" if is_peer else "",
-            f"{row.cpu_us / base.cpu_us:.1f}x" if is_peer else "",
+            _times(row.turns),
+            _times(row.turns_by_cpu),
         )
     console.print(table)
+
+
+def _times(turns: tuple[float, ...]) -> str:
+    return f"{median(turns):.1f}x" if turns else ""
 
 
 if __name__ == "__main__":

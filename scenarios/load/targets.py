@@ -162,6 +162,7 @@ class Ours:
     Attributes:
         environment: what its process was started with.
         beside: processes that work off what calls leave behind.
+        supervisor: the process that restarts those of them that do not answer.
     """
 
     miss: Target
@@ -170,15 +171,19 @@ class Ours:
     stream: Target
     environment: dict[str, str]
     beside: tuple[int, ...]
+    supervisor: int
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
         """What follows from calls stands still within the block, and is worked off at its end."""
+        supervisor = psutil.Process(self.supervisor)
+        supervisor.suspend()
         _tell(self.beside, psutil.Process.suspend)
         try:
             yield
         finally:
             _tell(self.beside, psutil.Process.resume)
+            supervisor.resume()
             with redis.Redis.from_url(self.environment["DCODER_REDIS_URL"]) as store:
                 for _ in range(_MOST_SECONDS_BEHIND):
                     if not store.xlen(PENDING):
@@ -220,6 +225,7 @@ def ours(direct: Target) -> Iterator[Ours]:
             Target("ours, stream", url, anew, STREAMED, pids, state="miss"),
             psutil.Process(pids[0]).environ(),
             beside,
+            psutil.Process(pids[0]).ppid(),
         )
     finally:
         run([DCODER, "down"], environment)
