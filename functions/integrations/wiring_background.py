@@ -84,6 +84,9 @@ async def read_document(settings: Settings, asked: DocumentAsked, *, is_last: bo
                 tenant = await runtime.tenants.find(asked.tenant_id)
                 if tenant is None:
                     return "superseded"
+                if tenant.status != "active":
+                    # Nothing is asked for its sake. It stays pending, and the reminder has it tried again.
+                    return "suspended"
                 read = ReadDocument(
                     PostgresMcpServers(),
                     HttpDocuments(session, HttpEgress(policy)),

@@ -15,7 +15,7 @@ from functions.kit.errors import DcoderError
 
 # Of what ends its worker, or takes longer than one may, more would be in vain and everybody's loss.
 _MOST_BEGUN = 5
-Outcome = Literal["ready", "failed", "superseded"]
+Outcome = Literal["ready", "failed", "superseded", "suspended"]
 
 
 class ReadDocument:

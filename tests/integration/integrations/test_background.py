@@ -332,6 +332,18 @@ async def test_a_tenant_s_broken_database_is_asked_ever_more_seldom_until_it_is_
     await eventually(lambda: ready(shop), seconds=30)
 
 
+async def test_nobody_is_asked_for_a_suspended_tenant(shop: Shop, operator: Api, pets: Pets) -> None:
+    worker, address = await shop.hire(**LONG), f"/v1/tenants/{shop.tenant.id}"
+    assert (await operator.call("PATCH", address, {"status": "suspended"})).status == 200
+    asked_at = utc_now()
+    await shop.ask(asked_at, document_url=f"{pets.base_url}/openapi.json")
+    await eventually(happens(lambda: '"suspended"' in worker.log()), seconds=30)
+    assert (await shop.state(), pets.seen) == ("pending", [])
+    assert (await operator.call("PATCH", address, {"status": "active"})).status == 200
+    await shop.queue.read_document(shop.tenant.id, "pets", asked_at)
+    await eventually(lambda: ready(shop), seconds=30)
+
+
 async def test_a_task_of_long_ago_is_given_up(shop: Shop, pets: Pets) -> None:
     await shop.hire(**LONG)
     await shop.ask(utc_now() - timedelta(hours=25), document_url=f"{pets.base_url}/openapi.json")
