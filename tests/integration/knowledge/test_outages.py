@@ -39,7 +39,7 @@ async def test_documents_wait_for_an_object_store_that_was_killed(library: Libra
 async def test_documents_wait_while_their_tenant_is_suspended(
     library: Library, platform: Platform, operator: Api
 ) -> None:
-    job = await begun(library, 60, embeddingModel=MODEL)
+    job = await begun(library, 24, embeddingModel=MODEL)
     path = f"/v1/tenants/{library.tenant.id}"
     assert (await operator.call("PATCH", path, {"status": "suspended"})).status == 200
     url = platform.status["credentials"]["postgresAdminUrl"].rpartition("/")[0]
@@ -55,7 +55,7 @@ async def test_documents_wait_while_their_tenant_is_suspended(
         assert (await operator.call("PATCH", path, {"status": "active"})).status == 200
     # Refusals are known for some seconds.
     over = await eventually(lambda: _over(library, job["id"]), PATIENCE)
-    assert over["counts"] == {"indexed": 60}
+    assert over["counts"] == {"indexed": 24}
 
 
 async def _over(library: Library, job_id: str) -> dict[str, Any]:
