@@ -25,12 +25,13 @@ def settings(**changes: Any) -> DispatcherSettings:
 
 
 async def settled(js: JetStreamContext, consumer: str = MIRROR) -> bool:
-    """Whether every event was acknowledged or terminated."""
+    """Whether events were delivered, and every one was acknowledged or terminated."""
     try:
         info = await js.consumer_info(EVENTS, consumer)
     except NotFoundError:
         return False
-    return not info.num_ack_pending and not info.num_pending
+    # The server counts what is pending a moment after it was published.
+    return bool(info.delivered and info.delivered.consumer_seq) and not info.num_ack_pending and not info.num_pending
 
 
 async def letters(js: JetStreamContext) -> int:
