@@ -20,8 +20,6 @@ from functions.knowledge.core.ports import Events
 
 # What another process works on is looked at again after so many seconds: if it died, its lease has run out by then.
 _LOOK_AGAIN = 90.0
-# What is at work here may be put off in the next moment, and its event be here before it is.
-_AT_WORK = 3.0
 _DUE_NOW = 0.05
 
 _logger = logging.getLogger("dcoder.ingestion")
@@ -101,8 +99,9 @@ class IngestInTurns:
         """
         line = self._lines.get(space.tenant_id)
         if line and document_id in line.busy:
-            # What it was queued for may be due only after those at work have left: its event has to come again.
-            raise IngestionWaits("the document is at work", retry_after=_AT_WORK)
+            # What it was queued for may be due only after those at work have left: its event has to come again. Soon,
+            # and then ever more seldom: the document may be put off in the next moment, or take an hour.
+            raise IngestionWaits("the document is at work")
         if line and self._is_full(line) and await self._is_left_to_others(space, document_id):
             return
         line, turn = self._lines.setdefault(space.tenant_id, _Line()), _Turn()
