@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
+import yarl
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
@@ -39,6 +40,8 @@ _LOCAL_NAMES = frozenset({"localhost", "local", "internal", "alt", "test", "inva
 _LONGEST_URL = 2048
 _MOST_ALLOWED = 10_000
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
+# All that is given out for use between networks (IANA, IPv6 address space); the rest is old, local or not yet used.
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 
@@ -114,7 +117,7 @@ class EgressPolicy:
         """Judge an address as far as it tells by itself; what its name resolves to, `resolver` judges."""
         try:
             parts = urlsplit(url)
-            host, port = (parts.hostname or "").rstrip(".").lower(), parts.port or _default_port(parts.scheme)
+            host, port = _host(url).rstrip(".").lower(), parts.port or _default_port(parts.scheme)
         except ValueError as error:
             raise EgressDenied("the address is not a URL") from error
         if not host or len(url) > _LONGEST_URL or _has_control(url) or parts.scheme not in {"http", "https"}:
@@ -181,7 +184,18 @@ def is_public(address: str) -> bool:
         wrapped = ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
         if wrapped:
             return is_public(str(wrapped))
+        if ip not in _GLOBAL_UNICAST:
+            return False
     return ip.is_global and not ip.is_multicast
+
+
+def _host(url: str) -> str:
+    """The host that a client connects to.
+
+    To one that reads names in all scripts (UTS 46), `169。254。169。254` and `①.1.1.1` are IP addresses like others.
+    """
+    host = urlsplit(url).hostname or ""
+    return host if host.isascii() else yarl.URL(url).raw_host or ""
 
 
 def _is_private_literal(host: str) -> bool:

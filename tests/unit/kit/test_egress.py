@@ -67,6 +67,7 @@ def test_public(address: str) -> None:
         "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1",
         "::ffff:169.254.169.254",
         "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "2002:7f00:1::", "ff02::1",
+        "::127.0.0.1", "::ffff:0:10.0.0.1", "fec0::1", "5f00::1", "4000::1",
     ],
 )  # fmt: skip
 def test_not_public(address: str) -> None:
@@ -79,3 +80,26 @@ async def test_a_name_that_resolves_inside_is_not_called_unless_vouched_for() ->
     assert await resolver.resolve("localhost", 8090)
     with pytest.raises(OSError, match="no public address"):
         await resolver.resolve("localhost", 8091)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169。254。169。254/latest/meta-data",
+        "http://127\uff0e0\uff0e0\uff0e1/",
+        "http://①②⑦。⓪。⓪。①/",
+        "http://\uff11\uff12\uff17.0.0.1/",
+        "http://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ/",
+        "http://metadata。google。internal/",
+        "http://[::169.254.169.254]/",
+        "http://[fec0::1]/",
+        "http://\u200b/",
+    ],
+)
+def test_other_scripts_and_old_forms_name_nothing_private(url: str) -> None:
+    with pytest.raises(EgressDenied):
+        EgressPolicy().check_public(url)
+
+
+def test_names_of_all_scripts_may_be_public() -> None:
+    EgressPolicy().check_public("https://bücher.example/katalog")
