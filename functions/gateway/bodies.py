@@ -5,12 +5,21 @@ from typing import Any
 import orjson
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from functions.kit.errors import InvalidRequest, Unprocessable
 
 # orjson reads 1,024 levels and writes 254, some of which are ours.
 _DEEPEST = 200
+
+
+class RequestBody(BaseModel):
+    """What of a request the gateway relies on; the rest is its provider's to check.
+
+    Strict, as the body is used and sent as it came: `"false"` is no boolean, `true` no number of tokens.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True)
 
 
 async def read_body(request: Request, schema: type[BaseModel]) -> dict[str, Any]:

@@ -181,7 +181,13 @@ class _Wire(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
 
     def ask(self, parts: tuple[Any, ...]) -> "asyncio.Future[Any]":
-        """Send a command; its reply comes in turn."""
+        """Send a command; its reply comes in turn.
+
+        Raises:
+            TypeError: a part of it cannot be sent.
+        """
+        # First of all: were a command waited for and never sent, every later one would get its neighbour's reply.
+        packed = hiredis.pack_command(parts)
         answer: asyncio.Future[Any] = self._loop.create_future()
         if self.lost or self._transport is None:
             answer.set_exception(RedisAway("the connection to redis is gone"))
@@ -190,7 +196,7 @@ class _Wire(asyncio.Protocol):
         # What all requests ask in one turn of the loop goes out in one system call.
         if not self._unsent:
             self._loop.call_soon(self._flush)
-        self._unsent.append(hiredis.pack_command(parts))
+        self._unsent.append(packed)
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout, self._check)
         return answer

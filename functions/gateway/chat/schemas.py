@@ -5,30 +5,26 @@ The rest is the provider's to check: a new field of a provider works here on the
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from functions.gateway.bodies import RequestBody
 
 
-class ChatMessage(BaseModel):
+class ChatMessage(RequestBody):
     """One message of the conversation."""
-
-    model_config = ConfigDict(extra="allow")
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[dict[str, Any]] | None = None
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(RequestBody):
     """How a stream is to be told."""
-
-    model_config = ConfigDict(extra="allow")
 
     include_usage: bool = False
 
 
-class ChatCompletionRequest(BaseModel):
+class ChatCompletionRequest(RequestBody):
     """OpenAI's chat completion request."""
-
-    model_config = ConfigDict(extra="allow")
 
     model: str = Field(min_length=1, max_length=256, description="`provider/model`, or a model that a provider lists.")
     messages: list[ChatMessage] = Field(min_length=1, max_length=10_000)

@@ -2,18 +2,17 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from functions.gateway.bodies import RequestBody
 from functions.gateway.chat.schemas import StreamOptions
 
 Tokens = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 Several = Field(min_length=1, max_length=2048)
 
 
-class CompletionRequest(BaseModel):
+class CompletionRequest(RequestBody):
     """OpenAI's legacy completion request."""
-
-    model_config = ConfigDict(extra="allow")
 
     model: str = Field(min_length=1, max_length=256, description="`provider/model`, or a model that a provider lists.")
     prompt: str | Annotated[list[str], Several] | Tokens | Annotated[list[Tokens], Several]

@@ -83,6 +83,9 @@ class Caller(NamedTuple):
             self.authorise(named)
 
 
+_LONGEST_AGE = 12
+
+
 class CacheControl(NamedTuple):
     """The request's `Cache-Control` directives (RFC 9111) that the semantic cache honours."""
 
@@ -102,7 +105,8 @@ class CacheControl(NamedTuple):
         return cls(
             may_read="no-cache" not in directives and "no-store" not in directives,
             may_store="no-store" not in directives,
-            max_age_seconds=int(age) if age.isdigit() else None,
+            # Longer than any answer is kept; nor are all that Python calls digits numbers.
+            max_age_seconds=int(age) if age.isascii() and age.isdigit() and len(age) <= _LONGEST_AGE else None,
         )
 
 

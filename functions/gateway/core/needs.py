@@ -91,7 +91,8 @@ def limited(target: Target, body: Json, completion: int) -> Json:
 def _marks_cache(body: Json) -> bool:
     """Whether a request has Anthropic's mark that part of its prompt is to be kept."""
     messages = body["messages"]
-    carriers = [body, *messages, *(body.get("tools") or ())]
+    tools = body.get("tools")
+    carriers = [body, *messages, *(tools if isinstance(tools, list) else ())]
     for message in messages:
         if isinstance(content := message.get("content"), list):
             carriers += content

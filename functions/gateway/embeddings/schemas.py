@@ -2,17 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from functions.gateway.bodies import RequestBody
 
 Text = Annotated[str, Field(min_length=1)]
 
 Tokens = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
 
-class EmbeddingsRequest(BaseModel):
+class EmbeddingsRequest(RequestBody):
     """OpenAI's embeddings request."""
-
-    model_config = ConfigDict(extra="allow")
 
     model: str = Field(min_length=1, max_length=256, description="`provider/model`, or a model that a provider lists.")
     input: (

@@ -2,22 +2,20 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from functions.gateway.bodies import RequestBody
 
 
-class Message(BaseModel):
+class Message(RequestBody):
     """One message of the conversation."""
-
-    model_config = ConfigDict(extra="allow")
 
     role: Literal["user", "assistant", "system"]
     content: str | list[dict[str, Any]]
 
 
-class CountTokensRequest(BaseModel):
+class CountTokensRequest(RequestBody):
     """Anthropic's request to count the tokens of messages."""
-
-    model_config = ConfigDict(extra="allow")
 
     model: str = Field(min_length=1, max_length=256, description="`provider/model`, or a model that a provider lists.")
     messages: list[Message] = Field(min_length=1, max_length=10_000)

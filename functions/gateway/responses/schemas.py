@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from functions.gateway.bodies import RequestBody
 
 
-class ResponsesRequest(BaseModel):
+class ResponsesRequest(RequestBody):
     """OpenAI's request for a response. Nothing is kept: `input` is the whole conversation."""
-
-    model_config = ConfigDict(extra="allow")
 
     model: str = Field(min_length=1, max_length=256, description="`provider/model`, or a model that a provider lists.")
     input: str | Annotated[list[dict[str, Any]], Field(min_length=1, max_length=10_000)]

@@ -183,3 +183,12 @@ async def test_one_process_asks_and_the_others_wait_for_it(store: Store, searchi
         assert (await other.answers.find_exact(asked, ANYTHING, "two")).is_mine
         await other.keep(asked, "a protocol")
         assert await store.exact(asked) == "a protocol"
+
+
+async def test_a_command_that_cannot_be_sent_shifts_nobody_s_reply(store: Store) -> None:
+    for name in ("mine", "yours"):
+        await store.link.execute("SET", name, name)
+    with pytest.raises(TypeError):
+        store.link.begin("SET", "mine", True)
+    asked = [asyncio.ensure_future(store.link.execute("GET", name)) for name in ("mine", "yours")]
+    assert [await reply for reply in asked] == [b"mine", b"yours"]

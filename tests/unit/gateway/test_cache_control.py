@@ -15,6 +15,8 @@ from functions.gateway.core.models import CacheControl
         ('Max-Age="5", No-Cache', CacheControl(False, True, 5)),
         ("max-age=soon", CacheControl(True, True, None)),
         (",,=,;", CacheControl(True, True, None)),
+        ("max-age=\u00b2", CacheControl(True, True, None)),
+        (f"max-age={'9' * 5000}", CacheControl(True, True, None)),
     ],
 )
 def test_directives(header: str, means: CacheControl) -> None:

@@ -103,6 +103,8 @@ class _Reader:
     def _user(self, content: Any, place: str) -> Iterator[Json]:
         """The tools' results, each a message of its own, and what the user says beside them."""
         blocks = _blocks(content, place)
+        if not blocks:
+            raise refuse(place, "must not be empty")
         for index, block in enumerate(blocks):
             if block.get("type") == "tool_result":
                 yield self._result(block, f"{place}[{index}]")

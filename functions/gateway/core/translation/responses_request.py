@@ -71,9 +71,12 @@ def chat_request(request: Json, kind: str) -> Json:
             raise refuse(name, "is not offered for this provider")
     if request.get("truncation") not in (None, "disabled"):
         raise refuse("truncation", "is not offered for this provider")
+    messages = list(_Messages(kind).of(request))
+    if not messages:
+        raise refuse("input", "says nothing")
     body = {
         **{theirs: request.get(ours) for ours, theirs in _PLAIN.items()},
-        "messages": list(_Messages(kind).of(request)),
+        "messages": messages,
         "tools": [_tool(tool, f"tools[{index}]") for index, tool in enumerate(_list(request, "tools"))],
         "tool_choice": _tool_choice(request.get("tool_choice")),
         **_text(_table(request, "text")),
