@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import orjson
 from fastapi import Request, Response
@@ -9,6 +10,7 @@ from fastapi import Request, Response
 from functions.gateway.calls import caller_of
 from functions.gateway.core.call import Call, StreamedAnswer
 from functions.gateway.core.dialects import Dialect
+from functions.gateway.core.errors import ProviderBadResponse
 from functions.gateway.core.models import CacheControl, Json
 from functions.gateway.wiring import Gateway
 from functions.kit.errors import DcoderError, InvalidRequest
@@ -18,6 +20,8 @@ from functions.kit.principal import Principal
 from functions.kit.sse import EventStream
 
 _COST = "x-dcoder-cost-micro-usd"
+# Of a name in a header; proxies have little room for all of them together.
+_LONGEST_NAME = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +41,12 @@ class Framing:
 
 def data_frame(event: Json) -> bytes:
     """An event without a name."""
-    return b"data: " + orjson.dumps(event) + b"\n\n"
+    return b"data: " + _written(event) + b"\n\n"
 
 
 def named_frame(event: Json) -> bytes:
     """An event whose name is its type."""
-    return b"event: " + str(event.get("type")).encode() + b"\ndata: " + orjson.dumps(event) + b"\n\n"
+    return b"event: " + str(event.get("type")).encode() + b"\ndata: " + _written(event) + b"\n\n"
 
 
 async def complete(
@@ -81,7 +85,19 @@ class JsonAnswer(Response):
 
 def json_response(body: Json, headers: Mapping[str, str]) -> Response:
     """An answer that is not streamed."""
-    return JsonAnswer(orjson.dumps(body), headers)
+    return JsonAnswer(_written(body), headers)
+
+
+def _written(value: Json) -> bytes:
+    """The value as JSON.
+
+    Raises:
+        ProviderBadResponse: it is nested deeper than can be written; that of a request is looked at before.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise ProviderBadResponse("the provider's answer is nested too deep") from error
 
 
 def headers_of(call: Call) -> dict[str, str]:
@@ -90,7 +106,7 @@ def headers_of(call: Call) -> dict[str, str]:
         "x-dcoder-cache": call.state,
         "x-dcoder-overhead-ms": f"{call.overhead_ms():.2f}",
         "x-dcoder-provider": call.target.provider.name,
-        "x-dcoder-model": call.target.model,
+        "x-dcoder-model": _named(call.target.model),
     }
     if call.most_tokens is not None:
         headers["x-dcoder-max-tokens"] = str(call.most_tokens)
@@ -102,6 +118,12 @@ def headers_of(call: Call) -> dict[str, str]:
         headers["x-dcoder-cache-similarity"] = f"{call.cached.similarity:.4f}"
         headers["age"] = str(call.cached.age_seconds)
     return headers
+
+
+def _named(model: str) -> str:
+    """A model's name, which is whatever its caller says, as a header can hold it: quoted where it is no plain text."""
+    told = model if model.isascii() and model.isprintable() else quote(model, safe="/:@ ")
+    return told[:_LONGEST_NAME]
 
 
 def _cost_of(call: Call) -> dict[str, str]:

@@ -47,6 +47,7 @@ class HttpAnswer:
         self._failure: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._inflater: zlib._Decompress | None = None
+        self._is_inflating = False
 
     @property
     def content_type(self) -> str:
@@ -77,7 +78,7 @@ class HttpAnswer:
                 if (inflated := self._inflated(raw)) or self._inflater.unconsumed_tail:
                     return inflated
             elif self._is_whole:
-                if self._inflater is not None and not self._inflater.eof:
+                if self._inflater is not None and self._is_inflating and not self._inflater.eof:
                     raise BrokenOff("the compressed body is not whole")
                 return b""
             elif self._failure is not None:
@@ -87,10 +88,18 @@ class HttpAnswer:
 
     def _inflated(self, raw: bytes) -> bytes:
         assert self._inflater is not None  # noqa: S101 - for the type checker
+        if self._inflater.eof:
+            # RFC 1952, section 2.2: a gzip file may have several members.
+            self._inflater = zlib.decompressobj(_ANY_WINDOW)
+        self._is_inflating = True
         try:
-            return self._inflater.decompress(raw, _LARGEST_PIECE)
+            inflated = self._inflater.decompress(raw, _LARGEST_PIECE)
         except zlib.error as error:
             raise BrokenOff("the body is not compressed as its head says") from error
+        if behind := self._inflater.unused_data:
+            self._pieces.appendleft(behind)
+            self._unread += len(behind)
+        return inflated
 
     async def begun(self) -> None:
         """Wait for the head.

@@ -122,8 +122,16 @@ def asked_wait(headers: Mapping[str, str], body: bytes) -> float | None:
     seconds = _number(header)
     if seconds is not None:
         return seconds
-    date = email.utils.parsedate_tz(header)
-    return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else None
+    return _until(header)
+
+
+def _until(date: str) -> float | None:
+    """The seconds until a date; None where it is none, or one that there will never be."""
+    try:
+        parsed = email.utils.parsedate_tz(date)
+        return max(0.0, email.utils.mktime_tz(parsed) - time.time()) if parsed else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _by_status(target: Target, status: int, message: str, wait: float | None) -> DcoderError:

@@ -10,6 +10,8 @@ from functions.kit.errors import Forbidden
 from functions.kit.settings import TenantSettings
 
 Json = dict[str, Any]
+# No model reads or writes so many; beyond it a figure is a mistake, and sums of such figures overflow.
+_MOST_TOKENS = 1_000_000_000
 CacheState = Literal["miss", "hit", "semantic"]
 
 
@@ -138,7 +140,7 @@ class Usage(NamedTuple):
 
     @classmethod
     def of(cls, usage: object) -> "Usage | None":
-        """Read OpenAI's `usage` object; None when there is none. An explicit zero is a zero.
+        """Read OpenAI's `usage` object; None when there is none that can be true. An explicit zero is a zero.
 
         Details that are no counts, or more than the whole, are taken for none and for the whole: nobody is billed less
         than nothing.
@@ -149,6 +151,8 @@ class Usage(NamedTuple):
         if not isinstance(prompt, int) or not isinstance(completion or 0, int):
             return None
         prompt, completion = max(0, prompt), max(0, completion or 0)
+        if prompt > _MOST_TOKENS or completion > _MOST_TOKENS:
+            return None
         cached = written = hourly = thought = 0
         if details := usage.get("prompt_tokens_details"):
             cached = _count(details, "cached_tokens", prompt)

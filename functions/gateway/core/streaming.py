@@ -97,13 +97,17 @@ class Assembler:
 def written_in(completion: Json) -> list[str]:
     """All that the model has written in a whole completion: as `Assembler.written` of a stream."""
     texts: list[str] = []
-    for choice in completion.get("choices") or ():
-        message = choice.get("message") or {}
-        texts += [message[name] for name in ("content", *_WRITTEN) if isinstance(message.get(name), str)]
-        for call in message.get("tool_calls") or ():
-            function = call.get("function") or {}
-            texts += [str(function.get(name) or "") for name in ("name", "arguments")]
+    for choice in _objects(completion.get("choices")):
+        for message in _objects([choice.get("message")]):
+            texts += [message[name] for name in ("content", *_WRITTEN) if isinstance(message.get(name), str)]
+            for function in _objects([call.get("function") for call in _objects(message.get("tool_calls"))]):
+                texts += [str(function.get(name) or "") for name in ("name", "arguments")]
     return texts
+
+
+def _objects(value: Any) -> list[Json]:
+    """The objects in a list; none where a provider put something else."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def texts_in(begun: Any) -> list[str]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from functions.gateway.adapters.sse_reader import read_events
 from functions.gateway.core.errors import ProviderBadResponse
 from functions.gateway.core.models import Usage
-from functions.gateway.core.streaming import Assembler, chunks_of, texts_in
+from functions.gateway.core.streaming import Assembler, chunks_of, texts_in, written_in
 
 
 async def torn(wire: bytes, cuts: list[int]) -> AsyncIterator[bytes]:
@@ -76,6 +76,8 @@ def test_an_explicit_zero_is_a_zero_and_nothing_is_none() -> None:
     assert Usage.of({"prompt_tokens": 0, "completion_tokens": 0}) == Usage(0, 0)
     assert Usage.of(None) is None
     assert Usage.of({"prompt_tokens": "many"}) is None
+    assert Usage.of({"prompt_tokens": 2**62, "completion_tokens": 1}) is None
+    assert Usage.of({"prompt_tokens": 1, "completion_tokens": 2**63}) is None
 
 
 def test_tool_calls_are_not_put_together() -> None:
@@ -109,3 +111,17 @@ def test_usage_is_found_wherever_a_provider_puts_it() -> None:
 def test_what_was_written_is_found_in_an_answer_that_broke_off(begun: object) -> None:
     assert texts_in(begun) == ["Hello the"]
     assert texts_in([]) == texts_in("x") == texts_in({"usage": {"content": 3}}) == []
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        7,
+        ["x"],
+        [{"message": "x"}],
+        [{"message": {"tool_calls": 7}}],
+        [{"message": {"tool_calls": ["x", {"function": "y"}]}}],
+    ],
+)
+def test_what_an_answer_of_no_form_says_is_nothing(choices: Any) -> None:
+    assert "".join(written_in({"choices": choices})) == ""

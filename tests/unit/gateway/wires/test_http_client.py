@@ -107,10 +107,11 @@ def answer(body: bytes, *headers: str) -> bytes:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nT: t\r\n\r\n",
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + answer(b"hello world"),
         answer(gzip.compress(b"hello world"), "content-encoding: gzip"),
+        answer(gzip.compress(b"hello") + gzip.compress(b"") + gzip.compress(b" world"), "content-encoding: gzip"),
         answer(zlib.compress(b"hello world"), "Content-Encoding: deflate"),
         answer(b"hello world", "content-encoding: identity"),
     ],
-    ids=["length", "chunks", "hints before", "gzip", "deflate", "identity"],
+    ids=["length", "chunks", "hints before", "gzip", "gzip in parts", "deflate", "identity"],
 )
 async def test_a_body_in_every_form_and_the_connection_is_used_again(raw: bytes) -> None:
     async with calling(raw) as (client, server):
@@ -161,13 +162,20 @@ async def test_what_is_no_answer_is_not_believed(raw: bytes) -> None:
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n",
         answer(gzip.compress(b"hello world" * 99)[:-9], "content-encoding: gzip"),
         answer(b"hello", "content-encoding: gzip"),
+        answer(gzip.compress(b"hello") + b"\0" * 99, "content-encoding: gzip"),
+        answer(gzip.compress(b"hello") + gzip.compress(b"world")[:-4], "content-encoding: gzip"),
     ],
-    ids=["short", "torn chunk", "bad chunk", "torn gzip", "no gzip"],
+    ids=["short", "torn chunk", "bad chunk", "torn gzip", "no gzip", "more behind gzip", "torn second part"],
 )
 async def test_a_body_that_is_not_whole_is_not_taken_for_whole(raw: bytes) -> None:
     async with calling(raw, keeps=False) as (client, server):
         with pytest.raises(BrokenOff):
             await read(client, server)
+
+
+async def test_nothing_need_not_be_compressed() -> None:
+    async with calling(answer(b"", "content-encoding: gzip"), OK) as (client, server):
+        assert [await read(client, server) for _ in range(2)] == [b"", b"{}"]
 
 
 async def test_what_nobody_asked_for_is_nobodys_answer() -> None:
