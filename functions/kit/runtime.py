@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Wiring = TypeVar("Wiring")
 Wire = Callable[["Runtime"], AbstractAsyncContextManager[Wiring]]
 
+_LAST_WORDS_SECONDS = 5.0
 _logger = logging.getLogger(__name__)
 
 
@@ -125,6 +126,9 @@ class Runtime:
             _, late = await asyncio.wait(self._tasks, timeout=self.settings.drain_seconds)
             for task in late:
                 task.cancel()
+            if late:
+                # What they have to say on their way out is said over the connections that are closed next.
+                await asyncio.wait(late, timeout=_LAST_WORDS_SECONDS)
         await self._stack.aclose()
         await self.audit.close()
         await self.objects.close()

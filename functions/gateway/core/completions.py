@@ -1,6 +1,7 @@
 """The path of a completion, in whatever format it is asked for: route, look up, call, count."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
@@ -137,7 +138,10 @@ class Completions:
             return self._streamed(call, await self._find_or_open(call), wants_usage)
         flight = (caller.tenant_id, call.key.exact)
         while (running := self._streams.get(flight)) is not None:
-            if (found := await asyncio.shield(running)) is not None:
+            since = time.perf_counter()
+            found = await asyncio.shield(running)
+            call.was_answered(since)
+            if found is not None:
                 return self._streamed(call, await self._join(call, found), wants_usage)
         leading: asyncio.Future[LiveStream | CachedAnswer | None] = asyncio.get_running_loop().create_future()
         self._streams[flight] = leading
@@ -169,6 +173,7 @@ class Completions:
             reading_of(call),
             settle=lambda assembler, status: self._settle(call, assembler, status),
             give_back=lambda refusal: self._admission.given_back(call.booking, refusal),
+            spawn=self._spawn,
         )
         with asking(call, self._usage):
             await live.start()
@@ -188,7 +193,10 @@ class Completions:
 
     async def _settle_joined(self, call: Call, live: LiveStream) -> None:
         async with self._admission.holding(call.booking):
-            answer = CachedAnswer({"usage": usage_object(await live.usage() or Usage())}, "hit", 1.0, 0, call.cache_id)
+            since = time.perf_counter()
+            used = await live.usage()
+            call.provider_seconds += time.perf_counter() - since
+            answer = CachedAnswer({"usage": usage_object(used or Usage())}, "hit", 1.0, 0, call.cache_id)
             await self._serve_cached(call, answer)
 
     def _streamed(self, call: Call, opened: LiveStream | CachedAnswer, wants_usage: bool) -> StreamedAnswer:
@@ -236,11 +244,14 @@ class Completions:
         """The very same question is being asked right now: its answer, or its failure, is this call's too."""
         async with self._admission.holding(call.booking):
             await self._admission.for_request(call.booking)
+            since = time.perf_counter()
             try:
                 completion = (await asyncio.shield(running)).completion
             except QuotaExceeded:
                 # That was the other caller's limit; this one may have others.
                 return await self._find_or_ask(call)
+            finally:
+                call.was_answered(since)
             if may_store(completion):
                 return await self._serve_cached(call, CachedAnswer(completion, "hit", 1.0, 0, call.cache_id))
             await self._admit(call)

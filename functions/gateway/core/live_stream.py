@@ -2,20 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import Literal
+from typing import Any, Literal
 
 from functions.gateway.core.errors import ProviderBadResponse
 from functions.gateway.core.models import Json, Usage
 from functions.gateway.core.streaming import Assembler
-from functions.kit.errors import DcoderError, Internal
+from functions.kit.errors import DcoderError, DependencyUnavailable, Internal
 
 _logger = logging.getLogger(__name__)
 
 Status = Literal["ok", "error", "cancelled"]
 Settle = Callable[[Assembler, Status], Awaitable[None]]
-Spawn = Callable[[Awaitable[None], str], None]
+Spawn = Callable[[Coroutine[Any, Any, None], str], None]
 
 # After the client has left, the provider is read on for its bill, but not for ever.
 DRAIN_SECONDS = 30.0
@@ -31,6 +31,7 @@ class LiveStream:
         read: tells what was streamed as chunks of a chat completion; None where it is that already.
         settle: counts and stores what was read, called exactly once, whatever happened to an accepted request.
         give_back: called instead, with the reason, when the provider did not accept the request.
+        spawn: runs work in the background, owned by the process: it ends behind what is read.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class LiveStream:
         read: Callable[[Json], Iterable[Json]] | None,
         settle: Settle,
         give_back: Callable[[DcoderError | None], Awaitable[None]],
+        spawn: Spawn,
     ) -> None:
         self._open = open_stream
         self._read = read
         self._settle = settle
         self._give_back = give_back
+        self._spawn = spawn
         self._said: list[Json | DcoderError | None] = []
         self._news = asyncio.Event()
         self._listeners = 1
@@ -60,7 +63,7 @@ class LiveStream:
         Raises:
             DcoderError: the provider did not accept the request.
         """
-        self._task = asyncio.create_task(self.run(), name="provider-stream")
+        self._spawn(self.run(), "provider-stream")
         await asyncio.shield(self._accepted)
 
     async def chunks(self) -> AsyncIterator[Json]:
@@ -108,6 +111,7 @@ class LiveStream:
 
     async def run(self) -> None:
         """Read to the end, then settle; only then is anybody told of the end, who may call again at once."""
+        self._task = asyncio.current_task()
         assembler = Assembler()
         status: Status = "error"
         failure: DcoderError | None = None
@@ -126,7 +130,9 @@ class LiveStream:
             failure = ProviderBadResponse("the provider's answer is not in its documented format")
         except asyncio.CancelledError:
             status = "cancelled"
-            self._accepted.cancel()
+            if not self._accepted.cancel():
+                # Whoever listens must not take it for the whole.
+                failure = DependencyUnavailable("the stream was broken off", details={"dependency": "gateway"})
         finally:
             await self._end(assembler, status, failure)
 
@@ -140,6 +146,10 @@ class LiveStream:
                 await self._settle(assembler, status)
             else:
                 await self._give_back(failure)
+        except Exception as error:
+            # What is counted nowhere is no answer (docs/adr/0040).
+            failure = failure or (error if isinstance(error, DcoderError) else Internal("the call was not counted"))
+            raise
         finally:
             # Whatever became of that: nobody is left waiting.
             if was_accepted and failure is not None:

@@ -1,7 +1,7 @@
 """A provider's stream that ends in odd ways: whoever listens is told, and it is counted."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,7 +11,9 @@ from functions.gateway.core import live_stream
 from functions.gateway.core.errors import ProviderBadResponse
 from functions.gateway.core.live_stream import LiveStream
 from functions.gateway.core.streaming import Assembler
+from functions.kit.errors import DependencyUnavailable, Internal
 
+running: set[asyncio.Task[None]] = set()
 HELLO = {"id": "1", "model": "m", "choices": [{"index": 0, "delta": {"content": "Hello"}}]}
 
 
@@ -32,19 +34,25 @@ class Settling:
         self.counted.append(status)
 
 
-def streaming(settle: Settling, *items: Any) -> LiveStream:
+def spawn(work: Coroutine[Any, Any, None], name: str) -> None:
+    running.add(asyncio.create_task(work, name=name))
+
+
+def streaming(settle: Settling, *items: Any, forever: bool = False) -> LiveStream:
     @asynccontextmanager
     async def opened() -> AsyncIterator[AsyncIterator[Any]]:
         async def said() -> AsyncIterator[Any]:
             for item in items:
                 yield item
+            if forever:
+                await asyncio.Event().wait()
 
         yield said()
 
     async def give_back(_: object) -> None:
         raise AssertionError("it was accepted")
 
-    return LiveStream(opened, None, settle, give_back)
+    return LiveStream(opened, None, settle, give_back, spawn)
 
 
 async def test_what_cannot_be_counted_ends_all_the_same() -> None:
@@ -55,7 +63,10 @@ async def test_what_cannot_be_counted_ends_all_the_same() -> None:
     stream.when_ended(lambda: ended.append(True))
     with pytest.raises(OSError, match="full"):
         await stream.run()
-    assert [chunk async for chunk in stream.chunks()] == [HELLO]
+    heard = stream.chunks()
+    assert await anext(heard) == HELLO
+    with pytest.raises(Internal):
+        await anext(heard)
     await asyncio.sleep(0)
     assert ended == [True]
 
@@ -84,3 +95,19 @@ async def test_leaving_while_it_is_counted_breaks_nothing_off(monkeypatch: pytes
     settle.gate.set()
     await stream.usage()
     assert settle.counted == ["ok"]
+
+
+async def test_what_is_broken_off_is_not_taken_for_whole_by_who_joins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_stream, "DRAIN_SECONDS", 0.0)
+    settle = Settling()
+    stream = streaming(settle, HELLO, forever=True)
+    await stream.start()
+    stream.abandon()
+    await settle.begun.wait()
+    stream.join()
+    settle.gate.set()
+    heard = stream.chunks()
+    assert await anext(heard) == HELLO
+    with pytest.raises(DependencyUnavailable):
+        await anext(heard)
+    assert settle.counted == ["cancelled"]
