@@ -43,6 +43,7 @@ class RedisLink:
         self._timeout = timeout_seconds
         self._rest = rest_seconds
         self._resting_until = 0.0
+        self._is_away = False
         self._wire: _Wire | None = None
         self._connecting: asyncio.Task[_Wire] | None = None
 
@@ -85,18 +86,18 @@ class RedisLink:
             await asyncio.sleep(0)
 
     async def _connect(self) -> "_Wire":
+        if time.monotonic() < self._resting_until or (self._connecting is not None and self._is_away):
+            raise RedisAway("redis was away a moment ago")
         if self._connecting is None:
-            now = time.monotonic()
-            if now < self._resting_until:
-                raise RedisAway("redis was away a moment ago")
-            self._resting_until = now + self._rest
             self._connecting = asyncio.create_task(self._open(), name="redis-connect")
-        connecting = self._connecting
-        try:
-            return await asyncio.shield(connecting)
-        finally:
-            if self._connecting is connecting and connecting.done():
-                self._connecting = None
+            self._connecting.add_done_callback(self._has_tried)
+        return await asyncio.shield(self._connecting)
+
+    def _has_tried(self, connecting: "asyncio.Task[_Wire]") -> None:
+        self._connecting = None
+        if not connecting.cancelled():
+            # Theirs who wait for it, if anybody does.
+            connecting.exception()
 
     async def _open(self) -> "_Wire":
         host, port = self._address.hostname or "127.0.0.1", self._address.port or 6379
@@ -114,8 +115,10 @@ class RedisLink:
         except (OSError, TimeoutError, RedisAway) as error:
             if wire is not None:
                 wire.close()
+            # From here on: one that hangs is noticed later than it may rest.
+            self._is_away, self._resting_until = True, time.monotonic() + self._rest
             raise RedisAway(str(error) or "redis did not answer in time") from error
-        self._wire, self._resting_until = wire, 0.0
+        self._wire, self._is_away = wire, False
         return wire
 
     def _greetings(self) -> list[tuple[Any, ...]]:

@@ -3,6 +3,7 @@
 import asyncio
 import binascii
 import logging
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from functions.gateway.core.ports import Granted, LimitDirectory, Refused
 from functions.gateway.core.quota import Hold, Limit, Subjects, additions
 from functions.kit.clock import rfc3339
 from functions.kit.errors import DependencyUnavailable
-from functions.kit.quotas import Span
+from functions.kit.quotas import Span, spans_at
 from functions.kit.subjects import UsageRecord
 
 _KEEP_SECONDS = 40 * 86_400
@@ -122,13 +123,25 @@ class RedisMeter:
             CONTENT_LOST.inc()
         self._held.pop(settlement.usage_id, None)
 
-    async def spool(self, line: bytes, content: bytes, reason: Exception) -> None:
-        """Keep a record on disk until Redis is back."""
+    async def spool(self, usage_id: str, line: bytes, content: bytes, reason: Exception) -> None:
+        """Keep a record on disk until Redis is back.
+
+        Raises:
+            DependencyUnavailable: it cannot be written there either.
+        """
         _logger.warning("usage goes to the spool", extra={"reason": str(reason)})
         if content and self._spool.is_long:
             CONTENT_LOST.inc()
             content = b""
-        await self._spool.append(line + _TAB + binascii.b2a_base64(content, newline=False) if content else line)
+        try:
+            await self._spool.append(line + _TAB + binascii.b2a_base64(content, newline=False) if content else line)
+        except OSError as error:
+            # What is held is not renewed any more: once it lapses, the ledger says that there was a call.
+            self._held.pop(usage_id, None)
+            raise DependencyUnavailable(
+                "the call can be counted nowhere: redis is away and the spool cannot be written",
+                details={"dependency": "redis"},
+            ) from error
 
     async def replay(self, line: bytes) -> None:
         """Count a spooled record.
@@ -139,7 +152,13 @@ class RedisMeter:
         """
         line, _, encoded = line.partition(_TAB)
         record, content = UsageRecord.model_validate_json(line), binascii.a2b_base64(encoded)
-        limits = (await self._directory.limits(record.tenant_id)).applying(Subjects.of(record))
+        spans, now = spans_at(record.at), time.time()
+        # Counters whose windows are long over are gone, and would not go again.
+        limits = [
+            limit
+            for limit in (await self._directory.limits(record.tenant_id)).applying(Subjects.of(record))
+            if _counter(limit, spans[limit.window]).expires > now
+        ]
         await self.settled(self._begin(record, line, limits, held=True, content=content))
 
     async def keep(self) -> None:
@@ -198,7 +217,7 @@ class RedisSettlement(NamedTuple):
         try:
             await self.meter.settled(self)
         except (RedisAway, RedisRefused) as error:
-            await self.meter.spool(self.line, self.content, error)
+            await self.meter.spool(self.usage_id, self.line, self.content, error)
 
 
 class _Counter(NamedTuple):

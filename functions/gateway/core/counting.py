@@ -33,7 +33,7 @@ class CountedBehind:
         are behind already. Should he leave meanwhile, it is counted all the same.
 
         Raises:
-            OSError: it could be sent nowhere, and not be written to a file either.
+            DependencyUnavailable: it could be sent nowhere, and not be written to a file either.
         """
         counted = None
         if not counting.is_sent or self._under_way >= _MOST_BEHIND:

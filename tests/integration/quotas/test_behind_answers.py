@@ -11,6 +11,7 @@ import pytest
 from functions.gateway.adapters.redis_cache import RedisAnswerCache
 from functions.gateway.adapters.redis_cache_admin import RedisCacheBook
 from functions.gateway.adapters.redis_link import RedisAway, RedisLink
+from functions.gateway.adapters.redis_meter import RedisMeter
 from functions.gateway.core.admission import Admission
 from functions.gateway.core.cache_feedback import CacheFeedback
 from functions.gateway.core.call import Answer
@@ -21,6 +22,7 @@ from functions.gateway.core.ports import ChatWire
 from functions.gateway.core.prices import load_prices
 from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.usage import UsageBook
+from functions.kit.errors import DependencyUnavailable
 from functions.kit.settings import TenantSettings
 from tests.integration.quotas.gateways import TENANT, Books, Directory, Unobserved, Unsaid, limit, meters
 from tests.integration.stateful.nats.servers import Server
@@ -59,9 +61,10 @@ class Wire:
 class Process:
     """A gateway's completions on a Redis, with what it does behind them."""
 
-    def __init__(self, completions: Callable[[Any], Completions], wire: Wire, link: RedisLink) -> None:
+    def __init__(self, completions: Callable[[Any], Completions], wire: Wire, meter: RedisMeter) -> None:
         self.wire = wire
-        self.link = link
+        self.meter = meter
+        self.link = meter._link
         self.behind: list[asyncio.Task[None]] = []
         self._completions = completions(self._spawn)
 
@@ -101,7 +104,7 @@ def process(redis_process: Server, books: Books, stack: AsyncExitStack, tmp_path
                 natives={},
             )
 
-        made = Process(completions, wire, link)
+        made = Process(completions, wire, meter)
         stack.push_async_callback(made.finish)
         return made
 
@@ -152,8 +155,9 @@ async def test_what_is_kept_nowhere_is_not_answered(
     # No folder can be made where a file is, as none can be written on a disk that is full.
     (tmp_path / "spool-0").write_text("")
     one.wire.may_answer.release()
-    with pytest.raises(OSError, match="spool-0"):
+    with pytest.raises(DependencyUnavailable, match="nowhere"):
         await asking
+    assert not one.meter._held, "it would be renewed for ever"
     redis_process.start()
 
 
@@ -184,6 +188,7 @@ async def test_who_leaves_does_not_take_the_answer_from_those_who_ask_the_same(p
     await one.wire.asked.acquire()
     one.wire.may_answer.release()
     answers = await asyncio.gather(*others)
+    assert all(answer.call.provider_seconds for answer in answers), "theirs who wait for the provider, too"
     assert sorted(answer.call.state for answer in answers) == ["hit", "hit", "miss"]
     with pytest.raises(asyncio.CancelledError):
         await first

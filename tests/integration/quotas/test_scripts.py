@@ -3,8 +3,9 @@
 import asyncio
 import random
 from collections import Counter
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +22,7 @@ from functions.gateway.core.ports import Granted, Refused
 from functions.gateway.core.quota import Hold, Limit, Need, holds
 from functions.kit.quotas import PENDING, span_of
 from functions.kit.subjects import UsageRecord
-from tests.integration.quotas.gateways import NOON, Books, limit, meters, record
+from tests.integration.quotas.gateways import NOON, Books, Directory, limit, meters, record
 from tests.integration.stateful.nats.servers import Server
 
 pytestmark = pytest.mark.integration
@@ -348,6 +349,51 @@ async def test_what_was_said_waits_on_disk_with_its_record(
     entries: list[Any] = await books.client.xrange(PENDING)  # type: ignore[assignment]
     assert [fields[b"c"] for _, fields in entries] == [b"\n\t\0 sealed"]
     assert [one["usageId"] for one in await books.told("r")] == [said.usage_id]
+
+
+async def test_what_is_counted_late_leaves_no_counter_behind(
+    books: Books, redis_process: Server, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    minute = limit(9, window="minute")
+    (gateway,) = await meters(stack, redis_process.port, tmp_path, 1, Directory(minute))
+    began = NOON - timedelta(hours=2)
+    late, timely = record(at=began, prompt_tokens=5), record(prompt_tokens=4)
+    for one in (late, timely):
+        await gateway.replay(one.model_dump_json(by_alias=True).encode())
+    assert [one["usageId"] for one in await books.told("r")] == [late.usage_id, timely.usage_id]
+    assert not await books.client.exists(minute.key(span_of("minute", began)))
+    assert (await books.of(minute), await books.client.ttl(minute.key(span_of("minute", NOON))) > 0) == ((4, 0), True)
+
+
+async def test_a_redis_that_hangs_is_left_alone(redis_process: Server, books: Books, stack: AsyncExitStack) -> None:
+    link = RedisLink(f"redis://127.0.0.1:{redis_process.port}/0", timeout_seconds=0.3, rest_seconds=0.25)
+    stack.push_async_callback(link.close)
+    redis_process.pause()
+    try:
+        probing = asyncio.create_task(link.execute("PING"))
+        with pytest.raises(RedisAway, match="in time"):
+            await probing
+        # Longer than it may rest has passed since the attempt began.
+        with pytest.raises(RedisAway, match="a moment ago"):
+            await link.execute("PING")
+        probing = asyncio.create_task(_until_tried(link))
+        await asyncio.sleep(0)
+        with pytest.raises(RedisAway, match="a moment ago"):
+            await link.execute("PING")
+        probing.cancel()
+    finally:
+        redis_process.resume()
+    async with asyncio.timeout(20):
+        await _until_tried(link)
+
+
+async def _until_tried(link: RedisLink) -> None:
+    """Ask until Redis answers, or for ever."""
+    while True:
+        with suppress(RedisAway):
+            await link.execute("PING")
+            return
+        await asyncio.sleep(0.01)
 
 
 async def _replayed(spool: Spool, gateway: RedisMeter) -> int:
