@@ -33,7 +33,9 @@ async def read_body(request: Request, schema: type[BaseModel]) -> dict[str, Any]
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise InvalidRequest("the body is not valid JSON") from error
+        encoding = request.headers.get("content-encoding", "identity")
+        coded = "" if encoding == "identity" else f"; it must be sent without Content-Encoding, not as {encoding[:40]}"
+        raise InvalidRequest(f"the body is not valid JSON{coded}") from error
     if raw.count(b"{") + raw.count(b"[") > _DEEPEST and _depth(body) > _DEEPEST:
         raise InvalidRequest(f"the body is nested more than {_DEEPEST} deep")
     if not isinstance(body, dict):

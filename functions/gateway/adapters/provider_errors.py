@@ -24,6 +24,7 @@ from functions.kit.redaction import redact
 
 _logger = logging.getLogger(__name__)
 _LONGEST_MESSAGE = 500
+_LONGEST_CODE = 200
 # The status that an error has where its type is told in a stream instead (docs.anthropic.com/en/api/errors,
 # platform.openai.com/docs/guides/error-codes).
 _STATUS_OF_TYPE = {
@@ -78,7 +79,7 @@ def refusal(target: Target, status: int, headers: Mapping[str, str], body: bytes
     if status == 400 and "API_KEY_INVALID" in _reasons(error):
         # Google alone answers 400 to a wrong key.
         status = 401
-    return _by_status(target, status, message_of(body), asked_wait(headers, body))
+    return _by_status(target, status, message_of(body), asked_wait(headers, body), _stated(error))
 
 
 def broken_off(target: Target, error: object) -> DcoderError:
@@ -92,7 +93,7 @@ def broken_off(target: Target, error: object) -> DcoderError:
     if status is None or (status >= 500 and status != 504):
         details = {**details_of(target), "providerMessage": message}
         return ProviderUnavailable("the provider broke off its stream", details=details, retry_after=1)
-    return _by_status(target, status, message, None)
+    return _by_status(target, status, message, None, _stated(error))
 
 
 def details_of(target: Target) -> Json:
@@ -134,8 +135,8 @@ def _until(date: str) -> float | None:
         return None
 
 
-def _by_status(target: Target, status: int, message: str, wait: float | None) -> DcoderError:
-    details = {**details_of(target), "providerStatus": status, "providerMessage": message}
+def _by_status(target: Target, status: int, message: str, wait: float | None, stated: Json) -> DcoderError:
+    details = {**details_of(target), "providerStatus": status, "providerMessage": message, **stated}
     retry_after = max(1.0, wait or 1.0)
     if status == 429:
         return ProviderRateLimited("the provider's rate limit is reached", details=details, retry_after=retry_after)
@@ -160,6 +161,21 @@ def _error_in(body: bytes) -> Any:
     if isinstance(answer, list):
         answer = answer[0] if answer else None
     return answer.get("error") if isinstance(answer, dict) else None
+
+
+def _stated(error: object) -> Json:
+    """What a provider's error says beside its words: its code, and the field of the request that it is about.
+
+    Programs go by the code, such as OpenAI's `context_length_exceeded`; Google's is its status, Anthropic's its type.
+    """
+    known = error if isinstance(error, Mapping) else {}
+    codes = (known.get(name) for name in ("code", "status", "type"))
+    code = next((value for value in codes if isinstance(value, str) and value), None)
+    field = known.get("param")
+    return {
+        **({"providerCode": redact(code)[:_LONGEST_CODE]} if code else {}),
+        **({"field": redact(field)[:_LONGEST_CODE]} if isinstance(field, str) and field else {}),
+    }
 
 
 def _facts(error: Any) -> list[Mapping[str, Any]]:

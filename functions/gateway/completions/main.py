@@ -7,16 +7,17 @@ from fastapi import Request, Response
 from functions.gateway.bodies import documented, read_body
 from functions.gateway.completions.schemas import CompletionRequest
 from functions.gateway.core.text_completions import TextCompletions
+from functions.gateway.openai_errors import OpenAIErrorEnvelope, error_body
 from functions.gateway.serving import Framing, complete, data_frame
 from functions.gateway.wiring import gateway
 from functions.kit.app import create_app
 from functions.kit.authorisation import LATER, require
-from functions.kit.failures import envelope
 from functions.kit.principal import Principal
-from functions.kit.routing import api_router
+from functions.kit.routing import ErrorEnvelope, api_router
 
-router = api_router()
-FRAMING = Framing(data_frame, lambda error, _: envelope(error), b"data: [DONE]\n\n")
+# What the edge refuses by itself it refuses in the platform's words.
+router = api_router(OpenAIErrorEnvelope | ErrorEnvelope)
+FRAMING = Framing(data_frame, lambda error, _: error_body(error), b"data: [DONE]\n\n")
 
 
 @router.post("/llm/{provider}/{model:path}/v1/completions", response_class=Response, include_in_schema=False)
@@ -32,4 +33,4 @@ async def create_completion(request: Request, principal: Annotated[Principal, re
     return await complete(request, principal, body, FRAMING, TextCompletions(body))
 
 
-app = create_app(router, wire=gateway)
+app = create_app(router, wire=gateway, error_body=error_body)

@@ -231,7 +231,7 @@ class Completions:
             # Asked of the call when it is opened: the prompt may be shorter by then.
             return lambda: native.stream(call.target, native_request(call, stream=True), passage.dialect.headers)
         wire = self._wire(call.target)
-        options = {"stream": True, "stream_options": {"include_usage": True}}
+        options = {"stream": True, "stream_options": {**(call.body.get("stream_options") or {}), "include_usage": True}}
         return lambda: wire.stream(call.target, {**sent_to_provider(call), **options})
 
     def _wire(self, target: Target) -> ChatWire:

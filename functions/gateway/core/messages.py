@@ -66,7 +66,7 @@ class Messages:
         Raises:
             ProviderRejected: something in it has no equal there.
         """
-        return {**chat_request(self.request, target.provider.kind), "model": target.model}
+        return {**chat_request(self.request, target.provider.kind, target.model), "model": target.model}
 
     def outline(self) -> Json:
         """A chat as long as the request."""
@@ -86,8 +86,23 @@ class Messages:
             if str(tool.get("type")).startswith(_HOSTED):
                 raise refuse(f"tools[{index}].type", "tools that Anthropic runs itself are not offered here")
         body = {name: value for name, value in self.request.items() if name != "stream"}
-        limit = {} if most_tokens is None else {"max_tokens": most_tokens}
+        body |= self._without_others_thoughts()
+        limit = {} if most_tokens is None or self.request.get("max_tokens") == 0 else {"max_tokens": most_tokens}
         return {**body, **limit, **({"stream": True} if stream else {}), "model": target.model}
+
+    def _without_others_thoughts(self) -> Json:
+        """The messages without what other providers' models thought: Anthropic takes nothing that it did not sign."""
+        messages = self.request.get("messages")
+        if not isinstance(messages, list) or not any(map(_has_others_thoughts, messages)):
+            return {}
+        return {
+            "messages": [
+                {**message, "content": [block for block in message["content"] if not _is_others_thought(block)]}
+                if _has_others_thoughts(message)
+                else message
+                for message in messages
+            ]
+        }
 
     def turns(self) -> list[Json]:
         """The messages; those up to the last mark for Anthropic's prompt cache as ones that must not change.
@@ -136,6 +151,18 @@ class Messages:
         named = (beta.strip() for beta in self.headers.get("anthropic-beta", "").split(","))
         if unknown := next((beta for beta in named if beta and not _BETA.fullmatch(beta)), None):
             raise refuse("anthropic-beta", f"{unknown[:80]!r} is not let through")
+
+
+def _has_others_thoughts(message: Any) -> bool:
+    """Whether something is left of a message without them."""
+    if not isinstance(message, Mapping) or message.get("role") != "assistant":
+        return False
+    content = message.get("content")
+    return isinstance(content, list) and 0 < sum(map(_is_others_thought, content)) < len(content)
+
+
+def _is_others_thought(block: Any) -> bool:
+    return isinstance(block, Mapping) and block.get("type") == "thinking" and block.get("signature") == ""
 
 
 def _is_marked(value: Any) -> bool:

@@ -39,9 +39,10 @@ async def chat_need(
         roughly: by the bytes of its texts, which are never fewer than their tokens and need no vocabulary.
     """
     prompt = _most(body) if roughly else await _prompt(target, body, cautious=True)
-    asked = [body[name] for name in LIMITS if body.get(name)]
-    thinks = _is_of(_THINKS, target.model) or body.get("thinking") or body.get("reasoning_effort")
-    completion = min(asked) if asked else default_completion * (_THINKING_FACTOR if thinks else 1)
+    asked = [body[name] for name in LIMITS if body.get(name) is not None]
+    thinks = thinks_unasked(target.model) or body.get("thinking") or body.get("reasoning_effort")
+    # None at all, to have the prompt kept or echoed, is still a call.
+    completion = max(1, min(asked)) if asked else default_completion * (_THINKING_FACTOR if thinks else 1)
     into, out_of = prices.nano_usd(
         target.provider.kind, target.model, prompt_tokens=prompt, writes_cache=_marks_cache(body)
     )
@@ -52,6 +53,11 @@ async def chat_need(
         answers=body.get("n") or 1,
         completion_nano_usd=out_of,
     )
+
+
+def thinks_unasked(model: str) -> bool:
+    """Whether a model thinks before it answers unless it is told not to."""
+    return _is_of(_THINKS, model)
 
 
 async def input_need(target: Target, given: Any, prices: Prices, *, internal: bool) -> Need:

@@ -9,6 +9,7 @@ from typing import ClassVar
 from functions.gateway.core.dialects import ChunkReader, EventWriter
 from functions.gateway.core.models import Json, Target
 from functions.gateway.core.outlines import outline_of
+from functions.gateway.core.translation.reasoning_items import is_own_item
 from functions.gateway.core.translation.responses_request import chat_request, ensure_stateless
 from functions.gateway.core.translation.responses_response import chat_completion, response
 from functions.gateway.core.translation.responses_stream import ResponseReader, ResponseStream
@@ -46,7 +47,14 @@ class Responses:
         """
         ensure_stateless(self.request)
         limit = {} if most_tokens is None else {"max_output_tokens": most_tokens}
-        return {**self.request, **limit, "store": False, "stream": stream, "model": target.model}
+        fixed = {"store": False, "stream": stream, "model": target.model}
+        return {**self.request, **self._without_others_thoughts(), **limit, **fixed}
+
+    def _without_others_thoughts(self) -> Json:
+        items = self.request.get("input")
+        if not isinstance(items, list) or not any(map(is_own_item, items)):
+            return {}
+        return {"input": [item for item in items if not is_own_item(item)]}
 
     def turns(self) -> list[Json]:
         """The input's items; what is neither said nor a function's output has nothing to say here."""

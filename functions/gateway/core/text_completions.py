@@ -64,7 +64,7 @@ class TextCompletions:
 
     def native(self, target: Target, most_tokens: int | None, *, stream: bool) -> Json:
         """The request as OpenAI gets it."""
-        limit = {} if most_tokens is None else {"max_tokens": most_tokens}
+        limit = {} if most_tokens is None or self.request.get("max_tokens") == 0 else {"max_tokens": most_tokens}
         options = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
         plain = {name: value for name, value in self.request.items() if name not in {"stream", "stream_options"}}
         return {**plain, **limit, **options, "model": target.model}

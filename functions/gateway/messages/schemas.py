@@ -26,5 +26,5 @@ class CountTokensRequest(RequestBody):
 class MessagesRequest(CountTokensRequest):
     """Anthropic's request for a message."""
 
-    max_tokens: int = Field(ge=1)
+    max_tokens: int = Field(ge=0, description="0 has Anthropic keep the prompt in its cache and say nothing.")
     stream: bool | None = None

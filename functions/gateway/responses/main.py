@@ -8,6 +8,7 @@ from functions.gateway.bodies import documented, read_body
 from functions.gateway.core.errors import ResponsesNotKept
 from functions.gateway.core.models import Json
 from functions.gateway.core.responses import Responses
+from functions.gateway.openai_errors import OpenAIErrorEnvelope, error_body, param_of
 from functions.gateway.responses.schemas import ResponsesRequest
 from functions.gateway.serving import Framing, complete, named_frame
 from functions.gateway.wiring import gateway
@@ -15,9 +16,10 @@ from functions.kit.app import create_app
 from functions.kit.authorisation import LATER, require
 from functions.kit.errors import DcoderError
 from functions.kit.principal import Principal
-from functions.kit.routing import api_router
+from functions.kit.routing import ErrorEnvelope, api_router
 
-router = api_router()
+# What the edge refuses by itself it refuses in the platform's words.
+router = api_router(OpenAIErrorEnvelope | ErrorEnvelope)
 
 
 def failure(error: DcoderError, told: int) -> Json:
@@ -26,7 +28,7 @@ def failure(error: DcoderError, told: int) -> Json:
         "type": "error",
         "code": error.code,
         "message": error.message,
-        "param": error.details.get("field"),
+        "param": param_of(error),
         "sequence_number": told,
     }
 
@@ -59,4 +61,4 @@ async def kept_response(response_id: Annotated[str, Path(alias="responseId", max
     raise ResponsesNotKept("responses are not kept here: there is nothing to retrieve or to delete")
 
 
-app = create_app(router, wire=gateway)
+app = create_app(router, wire=gateway, error_body=error_body)

@@ -42,6 +42,7 @@ async def test_a_server_that_only_speaks_like_openai_may_count_otherwise() -> No
         ({"max_completion_tokens": 9}, 9),
         ({"max_tokens": 7, "max_completion_tokens": 9}, 7),
         ({"max_tokens": None}, 100),
+        ({"max_tokens": 0}, 1),
     ],
 )
 async def test_how_long_an_answer_may_be(fields: dict[str, Any], completion: int) -> None:

@@ -6,12 +6,16 @@ import orjson
 import pytest
 
 from functions.gateway.core.content import content_of
+from functions.gateway.core.dialects import Dialect
 from functions.gateway.core.errors import QuotaExceeded
 from functions.gateway.core.messages import Messages
 from functions.gateway.core.models import Provider, Target
 from functions.gateway.core.outlines import outline_of
 from functions.gateway.core.responses import Responses
+from functions.gateway.core.text_completions import TextCompletions
 from functions.gateway.core.thinking_limits import ensure_effort_fits, within_limit
+from functions.gateway.core.translation.messages_response import message
+from functions.gateway.core.translation.responses_response import response
 
 Json = dict[str, Any]
 KEEP = {"type": "ephemeral"}
@@ -117,6 +121,42 @@ def test_detectors_are_told_who_said_what_in_a_request_that_is_no_chat() -> None
         ("tool", "from outside"),
         ("user", "ask"),
     ]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Messages({"max_tokens": 0, "messages": [{"role": "user", "content": "keep"}]}, {}),
+        TextCompletions({"prompt": "keep", "max_tokens": 0, "echo": True, "logprobs": 1}),
+    ],
+)
+def test_none_asked_for_stays_none_whatever_a_limit_leaves(asked: Dialect) -> None:
+    target = Target(Provider("p", "openai", "https://a", "k"), "m")
+    assert asked.native(target, 100, stream=False)["max_tokens"] == 0
+    assert asked.native(target, None, stream=False)["max_tokens"] == 0
+
+
+def test_what_others_thought_is_not_passed_on_to_whom_did_not_think_it() -> None:
+    target = Target(Provider("p", "openai", "https://a", "k"), "m")
+    theirs = {"type": "reasoning", "id": "rs_68f", "summary": [], "encrypted_content": "gAAAAA"}
+    told: Json = {"role": "assistant", "content": "Four."}
+    chat = {"id": "c", "created": 1, "model": "m", "choices": [{"message": told, "finish_reason": "stop"}]}
+    told["reasoning_content"] = "Two and two."
+    ours, said = response(chat, {})["output"]
+    asked = Responses({"input": [{"role": "user", "content": "?"}, theirs, ours, said, {**ours, "id": "rs_1"}]})
+    sealed = {**ours, "id": "rs_2", "encrypted_content": "dcoder1.e30="}
+    assert asked.native(target, None, stream=False)["input"] == [
+        {"role": "user", "content": "?"},
+        theirs,
+        said,
+        {**ours, "id": "rs_1"},
+    ]
+    assert Responses({"input": [said, sealed]}).native(target, None, stream=False)["input"] == [said]
+    content = [*message(chat)["content"], {"type": "thinking", "thinking": "hm", "signature": "c2ln"}]
+    conversation: list[Json] = [{"role": "user", "content": "?"}, {"role": "assistant", "content": content}]
+    sent = Messages({"messages": conversation, "max_tokens": 9}, {}).native(target, None, stream=False)
+    assert content[0] == {"type": "thinking", "thinking": "Two and two.", "signature": ""}
+    assert sent["messages"] == [conversation[0], {"role": "assistant", "content": content[1:]}]
 
 
 def thinking(budget: int) -> Json:

@@ -1,7 +1,9 @@
 """Builds OpenAI's completions and chunks."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -74,3 +76,8 @@ def usage_object(prompt: int, completion: int, *, cached: int, reasoning: int | 
         **details,
         **more,
     }
+
+
+def written_to_cache(details: Mapping[str, Any]) -> int:
+    """Tokens of the prompt that the provider's cache has kept, by our name for them or by OpenAI's."""
+    return details.get("cache_creation_tokens") or details.get("cache_write_tokens") or 0

@@ -58,7 +58,8 @@ def usage_of(usage: Mapping[str, Any] | None) -> Json | None:
     whole = usage_object(
         usage["input_tokens"] + read + written, usage["output_tokens"], cached=read, reasoning=thought, **kept
     )
-    whole["prompt_tokens_details"]["cache_creation_tokens"] = written
+    # Our name of it, and OpenAI's.
+    whole["prompt_tokens_details"] |= {"cache_creation_tokens": written, "cache_write_tokens": written}
     return whole
 
 

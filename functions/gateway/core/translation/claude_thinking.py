@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functions.gateway.core.models import Json
 from functions.gateway.core.translation.refusals import refuse
 
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 SMALLEST_BUDGET = 1024
 
-_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768}
+_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 32768}
 _VERSIONS = (
     re.compile(r"claude-[a-z]+-(\d{1,2})(?:-(\d{1,2}))?(?:-|@|$)"),
     re.compile(r"claude-(\d{1,2})(?:[-.](\d{1,2}))?(?:-|@|$)"),

@@ -12,7 +12,7 @@ from uuid import uuid4
 from functions.gateway.core.models import Json
 from functions.gateway.core.translation.answers import Head, function_call, usage_object
 
-_FINISH_REASONS = {"STOP": "stop", "MAX_TOKENS": "length"}
+_FINISH_REASONS = {"STOP": "stop", "MAX_TOKENS": "length", "CONTINUATION": "length"}
 
 
 def chat_completion(answer: Json, model: str) -> Json:

@@ -9,7 +9,7 @@ import re
 from functions.gateway.core.models import Json
 from functions.gateway.core.translation.refusals import refuse
 
-EFFORTS = ("none", "minimal", "low", "medium", "high")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 
 _BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 _VERSION = re.compile(r"gemini-(\d{1,2})(?:\.(\d{1,2}))?")
@@ -31,6 +31,8 @@ def thinking_config(effort: str | None, model: str) -> Json | None:
             return None
         raise refuse("reasoning_effort", f"{model} does not think")
     if version < _FIRST_LEVELLED:
+        if effort not in _BUDGETS:
+            raise refuse("reasoning_effort", f"{model} takes {', '.join(_BUDGETS)}")
         return {"thinkingBudget": _BUDGETS[effort], **({} if effort == "none" else {"includeThoughts": True})}
     if effort == "none":
         raise refuse("reasoning_effort", f"{model} always thinks; minimal is the least")

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from functions.gateway.core.models import Json
+from functions.gateway.core.needs import thinks_unasked
 from functions.gateway.core.translation.parts import known_only
 from functions.gateway.core.translation.refusals import refuse
 
@@ -28,24 +29,29 @@ _FIELDS = {
 _TOOL = {"type", "name", "description", "input_schema", "strict", "cache_control"}
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _TIERS = {"auto": "auto", "standard_only": "default"}
+_GROQ_TIERS = {**_TIERS, "standard_only": "on_demand"}
+_THINKING = ("enabled", "disabled", "adaptive")
 _GOOGLE = frozenset({"google", "vertex"})
 _LOW_BUDGET, _MEDIUM_BUDGET = 4096, 16384
 
 
-def chat_request(request: Json, kind: str) -> Json:
+def chat_request(request: Json, kind: str, model: str) -> Json:
     """OpenAI's request for an Anthropic one.
 
     Args:
         kind: the kind of provider that will get it; Anthropic's own fields are kept for Anthropic alone.
+        model: the provider's name of the model.
 
     Raises:
         ProviderRejected: something in it has no equal there.
     """
-    return _Reader(kind).request(request)
+    return _Reader(kind, model).request(request)
 
 
 class _Reader:
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, model: str) -> None:
+        self._kind = kind
+        self._model = model
         self._anthropic = kind == "anthropic"
         self._google = kind in _GOOGLE
 
@@ -60,7 +66,7 @@ class _Reader:
             "max_completion_tokens": request.get("max_tokens"),
             "tools": list(self._tools(request.get("tools"))),
             "user": _table(request, "metadata").get("user_id"),
-            "service_tier": _TIERS.get(str(request.get("service_tier"))),
+            "service_tier": self._tier(request.get("service_tier")),
             **_tool_choice(request.get("tool_choice")),
             **_format(_table(request, "output_config")),
             **self._own(request),
@@ -72,7 +78,7 @@ class _Reader:
         if not self._anthropic:
             if request.get("top_k") is not None and not self._google:
                 raise refuse("top_k", "this provider has no such parameter")
-            return {"top_k": request.get("top_k"), "reasoning_effort": _effort(request)}
+            return {"top_k": request.get("top_k"), "reasoning_effort": self._effort(request)}
         config = {name: value for name, value in _table(request, "output_config").items() if name != "format"}
         return {
             "top_k": request.get("top_k"),
@@ -80,6 +86,32 @@ class _Reader:
             "output_config": config or None,
             "cache_control": request.get("cache_control"),
         }
+
+    def _tier(self, tier: Any) -> str | None:
+        if tier is None:
+            return None
+        if tier not in tuple(_TIERS):
+            raise refuse("service_tier", f"must be {' or '.join(_TIERS)}")
+        return (_GROQ_TIERS if self._kind == "groq" else _TIERS)[tier]
+
+    def _effort(self, request: Json) -> str | None:
+        """The effort that comes nearest to how much Claude should think; None leaves it to the model."""
+        thinking, config = _table(request, "thinking"), _table(request, "output_config")
+        known_only(config, {"format", "effort"}, "output_config")
+        kind, stated = thinking.get("type"), config.get("effort")
+        if thinking and kind not in _THINKING:
+            raise refuse("thinking.type", f"{kind!r} is not offered for this provider")
+        if stated is not None:
+            # OpenAI has the same words; others have none above these.
+            return str(stated) if self._kind == "openai" or stated not in ("max", "xhigh") else "high"
+        if kind == "disabled" and thinks_unasked(self._model):
+            return "none"
+        if kind != "enabled":
+            return None
+        budget = thinking.get("budget_tokens")
+        if not isinstance(budget, int):
+            raise refuse("thinking.budget_tokens", "must be an integer")
+        return "low" if budget < _LOW_BUDGET else "medium" if budget < _MEDIUM_BUDGET else "high"
 
     def _system(self, system: Any) -> Iterator[Json]:
         if system:
@@ -223,17 +255,23 @@ def _content(parts: list[Json]) -> Any:
 
 def _image_url(source: Json, place: str) -> str:
     if source.get("type") == "base64":
-        return f"data:{source.get('media_type')};base64,{source.get('data')}"
+        return _data_url(source, place)
     if source.get("type") == "url" and isinstance(source.get("url"), str):
         return str(source["url"])
     raise refuse(f"{place}.type", "must be base64 or url")
 
 
+def _data_url(source: Json, place: str) -> str:
+    for name in ("media_type", "data"):
+        if not isinstance(source.get(name), str):
+            raise refuse(f"{place}.{name}", "must be a string")
+    return f"data:{source['media_type']};base64,{source['data']}"
+
+
 def _file(source: Json, title: str | None, place: str) -> Json:
     if source.get("type") != "base64":
         raise refuse(f"{place}.type", "must be base64")
-    data = f"data:{source.get('media_type')};base64,{source.get('data')}"
-    return {"file_data": data, **({"filename": title} if title else {})}
+    return {"file_data": _data_url(source, place), **({"filename": title} if title else {})}
 
 
 def _tool_choice(choice: Any) -> Json:
@@ -257,17 +295,3 @@ def _format(config: Json) -> Json:
         raise refuse("output_config.format.schema", "must be a JSON Schema")
     described = {"name": "answer", "schema": schema, "strict": True}
     return {"response_format": {"type": "json_schema", "json_schema": described}}
-
-
-def _effort(request: Json) -> str | None:
-    """The effort that comes nearest to how much Claude should think; None leaves it to the model."""
-    thinking = _table(request, "thinking")
-    stated = _table(request, "output_config").get("effort")
-    if stated is not None:
-        return "high" if stated in ("max", "xhigh") else str(stated)
-    if thinking.get("type") != "enabled":
-        return None
-    budget = thinking.get("budget_tokens")
-    if not isinstance(budget, int):
-        raise refuse("thinking.budget_tokens", "must be an integer")
-    return "low" if budget < _LOW_BUDGET else "medium" if budget < _MEDIUM_BUDGET else "high"

@@ -7,6 +7,7 @@ from uuid import uuid4
 import orjson
 
 from functions.gateway.core.models import Json
+from functions.gateway.core.translation.answers import written_to_cache
 
 STOP_REASONS = {
     "stop": "end_turn",
@@ -46,7 +47,7 @@ def ending(choice: Mapping[str, Any]) -> Json:
 def usage_of(usage: Mapping[str, Any]) -> Json:
     """Anthropic's `usage`, which counts what a cache read and wrote beside `input_tokens`."""
     details = usage.get("prompt_tokens_details") or {}
-    read, written = details.get("cached_tokens") or 0, _written(details)
+    read, written = details.get("cached_tokens") or 0, written_to_cache(details)
     return {
         "input_tokens": (usage.get("prompt_tokens") or 0) - read - written,
         "cache_creation_input_tokens": written,
@@ -81,8 +82,3 @@ def _blocks(said: Json) -> Iterator[Json]:
         if not isinstance(arguments, dict):
             raise TypeError("the arguments of a call must be an object")
         yield tool_use(call.get("id"), function["name"], arguments)
-
-
-def _written(details: Mapping[str, Any]) -> int:
-    """Tokens of the prompt that the provider's cache has kept, by our name for them or by OpenAI's."""
-    return details.get("cache_creation_tokens") or details.get("cache_write_tokens") or 0

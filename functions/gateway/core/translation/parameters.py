@@ -8,7 +8,10 @@ from functions.gateway.core.translation.refusals import refuse
 
 # How a request travels and how the platform files it; they never shape the answer.
 _FILED = frozenset(
-    {"model", "messages", "stream", "stream_options", "user", "metadata", "safety_identifier", "prompt_cache_key"}
+    {
+        *("model", "messages", "stream", "stream_options", "user", "metadata", "safety_identifier"),
+        *("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options"),
+    }
 )
 # Values that ask for what every provider does anyway.
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = {

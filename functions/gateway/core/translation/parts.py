@@ -85,7 +85,7 @@ def _part(part: Any, place: str) -> Part:
     kind = part.get("type")
     if kind not in _KINDS:
         raise refuse(f"{place}.type", f"{kind!r} is not offered for this provider")
-    known_only(part, {"type", "cache_control", kind}, place)
+    known_only(part, {"type", "cache_control", "prompt_cache_breakpoint", kind}, place)
     mark = part.get("cache_control")
     content = part.get(kind)
     if kind in ("text", "refusal"):
@@ -102,8 +102,8 @@ def _part(part: Any, place: str) -> Part:
 
 def _image(image: Json, place: str, mark: Json | None) -> Media:
     known_only(image, {"url", "detail"}, place)
-    if image.get("detail") not in (None, "auto", "high"):
-        raise refuse(f"{place}.detail", "this provider always looks at the whole image: auto or high")
+    if image.get("detail") not in (None, "auto", "high", "original"):
+        raise refuse(f"{place}.detail", "this provider always looks at the whole image: auto, high or original")
     url = image.get("url")
     if not isinstance(url, str) or not url:
         raise refuse(f"{place}.url", "must be a URL")

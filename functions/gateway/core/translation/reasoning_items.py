@@ -16,6 +16,7 @@ import orjson
 from functions.gateway.core.models import Json
 
 _MARK = "dcoder1."
+_OWN_ID = "rs_dcoder_"
 _GOOGLE = frozenset({"google", "vertex"})
 
 
@@ -37,7 +38,7 @@ def reasoning_item(words: str, thoughts: Thoughts) -> Json | None:
     if not words and not thoughts.blocks and not thoughts.extras:
         return None
     item = {
-        "id": f"rs_{uuid4().hex}",
+        "id": f"{_OWN_ID}{uuid4().hex}",
         "type": "reasoning",
         "summary": [{"type": "summary_text", "text": words}] if words else [],
     }
@@ -45,6 +46,15 @@ def reasoning_item(words: str, thoughts: Thoughts) -> Json | None:
     if any(kept.values()):
         item["encrypted_content"] = _MARK + base64.b64encode(orjson.dumps(kept)).decode()
     return item
+
+
+def is_own_item(item: object) -> bool:
+    """Whether a reasoning item was made here, of another provider's thoughts: OpenAI refuses what it does not know."""
+    return (
+        isinstance(item, Mapping)
+        and item.get("type") == "reasoning"
+        and (str(item.get("id")).startswith(_OWN_ID) or str(item.get("encrypted_content")).startswith(_MARK))
+    )
 
 
 def read_thoughts(item: Mapping[str, Any], kind: str) -> Thoughts:

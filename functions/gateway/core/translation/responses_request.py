@@ -189,7 +189,10 @@ def _content(content: Any, place: str) -> Any:
 def _part(part: Any, place: str) -> Json:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind in ("input_text", "output_text"):
-        return {"type": "text", "text": part.get("text")}
+        known_only(part, {"type", "text", "annotations", "logprobs", "prompt_cache_breakpoint"}, place)
+        if not isinstance(part.get("text"), str):
+            raise refuse(f"{place}.text", "must be a string")
+        return {"type": "text", "text": part["text"]}
     if kind == "input_image":
         known_only(part, {"type", "image_url", "detail", "prompt_cache_breakpoint"}, place)
         detail = {"detail": part["detail"]} if part.get("detail") else {}

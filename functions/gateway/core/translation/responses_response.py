@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from functions.gateway.core.models import Json
-from functions.gateway.core.translation.answers import Head, usage_object
+from functions.gateway.core.translation.answers import Head, usage_object, written_to_cache
 from functions.gateway.core.translation.reasoning_items import Thoughts, reasoning_item
 
 # What the answer repeats of its request, and what it says where the request said nothing.
@@ -172,7 +172,7 @@ def _usage_of(usage: Mapping[str, Any]) -> Json:
         "input_tokens": prompt,
         "input_tokens_details": {
             "cached_tokens": read.get("cached_tokens") or 0,
-            **({"cache_write_tokens": written} if (written := read.get("cache_write_tokens")) else {}),
+            "cache_write_tokens": written_to_cache(read),
         },
         "output_tokens": made,
         "output_tokens_details": {"reasoning_tokens": thought.get("reasoning_tokens") or 0},

@@ -178,6 +178,8 @@ def test_a_schema_for_the_answer() -> None:
         ("claude-3-7-sonnet-20250219", "high", 5000, {"type": "enabled", "budget_tokens": 4999}, None, 5000),
         ("claude-opus-4@20250514", "low", None, {"type": "enabled", "budget_tokens": 2048}, None, 6144),
         ("claude-opus-4-6", "xhigh", 100, {"type": "adaptive", "display": "summarized"}, "max", 100),
+        ("claude-opus-4-7", "max", None, {"type": "adaptive", "display": "summarized"}, "max", 4096),
+        ("claude-opus-4-5", "max", 64000, {"type": "enabled", "budget_tokens": 32768}, None, 64000),
         ("claude-opus-4-7", "xhigh", None, {"type": "adaptive", "display": "summarized"}, "xhigh", 4096),
         ("claude-sonnet-5", "minimal", None, {"type": "adaptive", "display": "summarized"}, "low", 4096),
         ("claude-newest-preview", "high", None, {"type": "adaptive", "display": "summarized"}, "high", 4096),

@@ -34,7 +34,7 @@ TOLD_USAGE: Json = {
     "prompt_tokens": 60,
     "completion_tokens": 7,
     "total_tokens": 67,
-    "prompt_tokens_details": {"cached_tokens": 30, "cache_creation_tokens": 20},
+    "prompt_tokens_details": {"cached_tokens": 30, "cache_creation_tokens": 20, "cache_write_tokens": 20},
     "completion_tokens_details": {"reasoning_tokens": 3},
     "cache_creation_input_tokens": 20,
     "cache_read_input_tokens": 30,

@@ -89,8 +89,8 @@ EMBEDDINGS: Json = {"model": "m", "input": ["a"], "dimensions": 4, "encoding_for
 TRANSLATIONS: dict[str, tuple[Json, Callable[[Json], object]]] = {
     "to Anthropic": (ANTHROPIC_CHAT, message_request),
     "to Gemini": (GOOGLE_CHAT, content_request),
-    "from Anthropic to Anthropic": (MESSAGES, lambda body: chat_request(body, "anthropic")),
-    "from Anthropic to others": (MESSAGES, lambda body: chat_request(body, "openai")),
+    "from Anthropic to Anthropic": (MESSAGES, lambda body: chat_request(body, "anthropic", "m")),
+    "from Anthropic to others": (MESSAGES, lambda body: chat_request(body, "openai", "m")),
     "embeddings": (EMBEDDINGS, EmbeddingRequest.of),
 }
 

@@ -60,6 +60,24 @@ EXAMPLES: dict[str, Json] = {
 }
 
 
+MARKS: list[Json] = [
+    {"prompt_cache_key": "k", "prompt_cache_retention": "24h", "prompt_cache_options": {"ttl": "30m"}},
+    seen({"type": "text", "text": "?", "prompt_cache_breakpoint": {"mode": "explicit"}}),
+]
+
+
+@pytest.mark.parametrize("marks", MARKS)
+def test_marks_of_openai_s_prompt_cache_are_left_out(marks: Json) -> None:
+    plain = {"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "?"}]}
+    for translate in (message_request, content_request):
+        assert translate({**plain, **marks}) == translate(plain)
+
+
+def test_an_original_image_is_looked_at_whole() -> None:
+    body = {"model": "m", **seen({"type": "image_url", "image_url": {"url": PNG, "detail": "original"}})}
+    assert (verdict(message_request, body), verdict(content_request, body)) == ("yes", "yes")
+
+
 def documented() -> dict[str, tuple[str, str]]:
     return {name.strip(): (anthropic, google) for name, anthropic, google in ROW.findall(PAGE.read_text())}
 

@@ -120,6 +120,7 @@ async def test_thoughts_words_calls_and_signatures(provider: LocalProvider, http
     [
         ("STOP", "stop"),
         ("MAX_TOKENS", "length"),
+        ("CONTINUATION", "length"),
         ("SAFETY", "content_filter"),
         ("RECITATION", "content_filter"),
         ("MALFORMED_FUNCTION_CALL", "content_filter"),

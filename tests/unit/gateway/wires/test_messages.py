@@ -49,7 +49,7 @@ ASKED: Json = {
 def test_a_request_to_another_provider() -> None:
     said = {"role": "assistant", "content": "Let me see."}
     function = {"name": "weather", "arguments": '{"place":"Rome"}'}
-    assert chat_request(ASKED, "openai") == {
+    assert chat_request(ASKED, "openai", "m") == {
         "model": "m",
         "max_completion_tokens": 100,
         "messages": [
@@ -88,7 +88,7 @@ def test_a_request_to_another_provider() -> None:
 
 def test_what_is_anthropics_own_is_kept_for_anthropic() -> None:
     own = {"top_k": 5, "thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}, "cache_control": MARK}
-    request = chat_request({**ASKED, **own}, "anthropic")
+    request = chat_request({**ASKED, **own}, "anthropic", "m")
     assert {name: request[name] for name in own} == own
     system, _, assistant, tool, user = request["messages"]
     assert system["content"][0]["cache_control"] == MARK
@@ -108,15 +108,40 @@ def test_what_is_anthropics_own_is_kept_for_anthropic() -> None:
         ({"thinking": {"type": "enabled", "budget_tokens": 8000}}, "medium"),
         ({"thinking": {"type": "enabled", "budget_tokens": 32000}}, "high"),
         ({"output_config": {"effort": "medium"}}, "medium"),
-        ({"output_config": {"effort": "max"}}, "high"),
+        ({"output_config": {"effort": "max"}}, "max"),
+        ({"output_config": {"effort": "xhigh"}}, "xhigh"),
     ],
 )
 def test_thinking_becomes_effort_for_the_others(fields: Json, effort: str | None) -> None:
-    assert chat_request({**ASKED, **fields}, "openai").get("reasoning_effort") == effort
+    assert chat_request({**ASKED, **fields}, "openai", "m").get("reasoning_effort") == effort
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "effort"),
+    [
+        ("openai", "gpt-4o-mini", None),
+        ("openai", "gpt-5.2", "none"),
+        ("google", "gemini-2.5-flash", "none"),
+        ("groq", "openai/gpt-oss-20b", None),
+    ],
+)
+def test_a_model_that_thinks_unasked_is_told_not_to(kind: str, model: str, effort: str | None) -> None:
+    request = chat_request({**ASKED, "thinking": {"type": "disabled"}}, kind, model)
+    assert request.get("reasoning_effort") == effort
+
+
+@pytest.mark.parametrize("kind", ["google", "groq"])
+def test_the_highest_efforts_are_the_others_highest(kind: str) -> None:
+    assert chat_request({**ASKED, "output_config": {"effort": "max"}}, kind, "m")["reasoning_effort"] == "high"
+
+
+def test_each_provider_has_its_own_word_for_the_standard_tier() -> None:
+    tiers = {kind: chat_request(ASKED, kind, "m")["service_tier"] for kind in ("openai", "google", "groq")}
+    assert tiers == {"openai": "default", "google": "default", "groq": "on_demand"}
 
 
 def test_google_knows_some_of_it_too() -> None:
-    request = chat_request({**ASKED, "top_k": 5}, "google")
+    request = chat_request({**ASKED, "top_k": 5}, "google", "m")
     assert request["top_k"] == 5
     assert request["messages"][3]["is_error"] is True
     assert "thinking_blocks" not in request["messages"][2]
@@ -125,7 +150,7 @@ def test_google_knows_some_of_it_too() -> None:
 def test_a_schema_for_the_answer() -> None:
     schema = {"type": "object", "properties": {}}
     config = {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
-    wanted = chat_request({**ASKED, **config}, "openai")["response_format"]
+    wanted = chat_request({**ASKED, **config}, "openai", "m")["response_format"]
     assert wanted == {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
 
 
@@ -142,6 +167,15 @@ def test_a_schema_for_the_answer() -> None:
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": [{"type": "search_result"}]}]}, "messages[0].content[0].type"),
         ({"messages": [{"role": "user", "content": 7}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": []}]}, "messages[0].content"),
+        ({"thinking": {"type": "between_tools"}}, "thinking.type"),
+        ({"output_config": {"task_budget": {"type": "tokens", "total": 9}}}, "output_config.task_budget"),
+        ({"service_tier": "priority"}, "service_tier"),
+        ({"speed": "fast"}, "speed"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64"}}]}]},
+            "messages[0].content[0].source.media_type",
+        ),
         (
             {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "file"}}]}]},
             "messages[0].content[0].source.type",
@@ -158,7 +192,7 @@ def test_a_schema_for_the_answer() -> None:
 )
 def test_what_has_no_place_is_refused_by_name(fields: Json, field: str) -> None:
     with pytest.raises(ProviderRejected) as caught:
-        chat_request({**ASKED, **fields}, "openai")
+        chat_request({**ASKED, **fields}, "openai", "m")
     assert caught.value.details["field"] == field
 
 

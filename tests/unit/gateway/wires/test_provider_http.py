@@ -71,6 +71,26 @@ async def test_each_status_has_its_error(
     assert caught.value.details == details
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "field"),
+    [
+        ({"code": "context_length_exceeded", "type": "t", "param": "messages"}, "context_length_exceeded", "messages"),
+        ({"code": 400, "status": "INVALID_ARGUMENT"}, "INVALID_ARGUMENT", None),
+        ({"type": "invalid_request_error", "code": None, "param": None}, "invalid_request_error", None),
+        ({"code": ["odd"], "param": {}}, None, None),
+        ({"code": "sk-abcdefghijklmnopqrstuv" * 20}, "[key]", None),
+    ],
+)
+async def test_what_programs_go_by_is_told(
+    provider: LocalProvider, http: ProviderHttp, error: dict[str, Any], code: str | None, field: str | None
+) -> None:
+    provider.will(Reply.json({"error": {"message": "no", **error}}, 400))
+    with pytest.raises(ProviderRejected) as caught:
+        await http.post(request(provider))
+    details = caught.value.details
+    assert (details.get("providerCode"), details.get("field")) == (code, field)
+
+
 async def test_a_key_in_an_error_message_is_not_passed_on(provider: LocalProvider, http: ProviderHttp) -> None:
     provider.will(refused(401, "Incorrect API key provided: sk-abcdefghijklmnopqrstuv"))
     with pytest.raises(ProviderAuthenticationFailed) as caught:

@@ -108,7 +108,11 @@ def anthropic_told(message: Json) -> Told:
         "prompt_tokens": prompt,
         "completion_tokens": usage["output_tokens"],
         "total_tokens": prompt + usage["output_tokens"],
-        "prompt_tokens_details": {"cached_tokens": read, "cache_creation_tokens": written},
+        "prompt_tokens_details": {
+            "cached_tokens": read,
+            "cache_creation_tokens": written,
+            "cache_write_tokens": written,
+        },
         **({} if thought is None else {"completion_tokens_details": {"reasoning_tokens": thought}}),
     }
     return told
@@ -206,10 +210,10 @@ def test_anthropic_requests_survive_the_way_there_and_back(recording: Recording)
     lacking = without_place(recording.request)
     if lacking:
         with pytest.raises(ProviderRejected) as refused:
-            chat_request(recording.request, "anthropic")
+            chat_request(recording.request, "anthropic", "m")
         assert refused.value.details["field"].startswith(tuple(lacking))
         return
-    there = chat_request(recording.request, "anthropic")
+    there = chat_request(recording.request, "anthropic", "m")
     assert message_request(there) == canonical(recording.request)
 
 

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from functions.gateway.core.errors import ProviderRejected
 from functions.gateway.core.models import Usage
 from functions.gateway.core.outlines import outline_of
 from functions.gateway.core.text_completions import TextCompletions
+from functions.gateway.core.translation.anthropic_response import usage_of
 from functions.gateway.core.translation.messages_response import message
 from functions.gateway.core.translation.responses_request import chat_request
 from functions.gateway.core.translation.responses_response import chat_usage, response
@@ -89,6 +91,32 @@ def test_what_openai_s_cache_has_kept_is_counted_whatever_the_format() -> None:
     assert response(said, REQUEST)["usage"]["input_tokens_details"] == details
     anthropic = message(said)["usage"]
     assert (anthropic["input_tokens"], anthropic["cache_creation_input_tokens"]) == (30, 50)
+
+
+def test_what_anthropic_s_cache_has_kept_is_told_in_openai_s_words() -> None:
+    usage = usage_of({"input_tokens": 30, "cache_creation_input_tokens": 50, "output_tokens": 5})
+    details = response({**completion(), "usage": usage}, REQUEST)["usage"]["input_tokens_details"]
+    assert details == {"cached_tokens": 0, "cache_write_tokens": 50}
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        ({"type": "input_text"}, "text"),
+        ({"type": "input_text", "text": 7}, "text"),
+        ({"type": "input_text", "text": "x", "emphasis": 2}, "emphasis"),
+    ],
+)
+def test_a_part_that_cannot_be_said_is_refused_by_place(part: Json, field: str) -> None:
+    with pytest.raises(ProviderRejected) as caught:
+        chat_request({"model": "m", "input": [{"role": "user", "content": [part]}]}, "groq")
+    assert caught.value.details["field"] == f"input[0].content[0].{field}"
+
+
+def test_an_input_that_says_nothing_is_refused() -> None:
+    with pytest.raises(ProviderRejected) as caught:
+        chat_request({"model": "m", "input": [{"type": "reasoning", "id": "rs_1", "summary": []}]}, "groq")
+    assert caught.value.details["field"] == "input"
 
 
 def test_an_outline_is_as_long_as_what_is_to_be_read() -> None:

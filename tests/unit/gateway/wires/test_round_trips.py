@@ -98,7 +98,7 @@ def test_conversations_by_way_of_anthropic(messages: list[Json]) -> None:
     assert [role for role, _ in groupby(turn["role"] for turn in there["messages"])] == [
         turn["role"] for turn in there["messages"]
     ], "user and assistant alternate"
-    back = chat_request(there, "anthropic")
+    back = chat_request(there, "anthropic", "m")
     assert parsed(back["messages"]) == parsed(messages)
 
 
@@ -163,7 +163,11 @@ def completions(draw: st.DrawFn) -> Json:
             "prompt_tokens": cached + written + fresh,
             "completion_tokens": completion,
             "total_tokens": cached + written + fresh + completion,
-            "prompt_tokens_details": {"cached_tokens": cached, "cache_creation_tokens": written},
+            "prompt_tokens_details": {
+                "cached_tokens": cached,
+                "cache_creation_tokens": written,
+                "cache_write_tokens": written,
+            },
         },
     }
 
