@@ -151,8 +151,13 @@ def json_object(target: Target, body: bytes | bytearray) -> Json:
 
 
 async def _events(target: Target, answer: HttpAnswer) -> AsyncIterator[bytes]:
+    left = _LARGEST_ANSWER
     with reporting(target):
         async for data in read_events(answer.pieces()):
+            left -= len(data)
+            if left < 0:
+                # It stays in memory until all who listen have heard it, however slowly.
+                raise ProviderBadResponse("the provider's stream is too large", details=details_of(target))
             yield data
 
 

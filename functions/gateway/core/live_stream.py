@@ -24,7 +24,8 @@ DRAIN_SECONDS = 30.0
 class LiveStream:
     """Reads the provider in a task of its own and hands chunks on, to as many as listen, each from the beginning.
 
-    Nothing holds the provider back when the client is slow: a completion's size is bounded by its token limit.
+    Nothing holds the provider back when the client is slow: a stream's size is bounded, by its token limit and by the
+    adapter that reads it.
 
     Args:
         open_stream: asks the provider, and gives what it streams.

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from functions.gateway.adapters import provider_http
 from functions.gateway.adapters.circuit_breaker import CircuitBreakers
 from functions.gateway.adapters.openai_wire import OpenAIWire
 from functions.gateway.adapters.provider_http import ProviderHttp, ProviderRequest
@@ -159,6 +160,16 @@ async def test_a_stream_must_be_a_stream(provider: LocalProvider, http: Provider
     with pytest.raises(ProviderBadResponse):
         async with http.stream(request(provider)):
             pass
+
+
+async def test_a_stream_without_an_end_is_given_up(
+    provider: LocalProvider, http: ProviderHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_http, "_LARGEST_ANSWER", 100)
+    provider.will(Reply.events(*[{"choices": [{"delta": {"content": "word"}}]}] * 9, hang=True))
+    with pytest.raises(ProviderBadResponse, match="too large"):
+        async with OpenAIWire(http).stream(target(provider.url), QUESTION) as chunks:
+            [chunk async for chunk in chunks]
 
 
 async def test_only_allowed_addresses_are_called(provider: LocalProvider, http: ProviderHttp) -> None:
