@@ -107,6 +107,9 @@ class RedisAnswerCache:
             reply = [0]
         candidates = []
         for name, row in zip(reply[1::2], reply[2::2], strict=True):
+            if row is None:
+                # It has expired since the index knew it, or before Redis took it out.
+                continue
             fields = dict(zip(row[::2], row[1::2], strict=True))
             if fields.get(b"scope") != scope.encode() or not name.startswith(
                 f"{ANSWERS}{base(key.tenant_id)}".encode()

@@ -6,9 +6,10 @@ import random
 
 import pytest
 
+from functions.gateway.adapters.redis_cache import ANSWERS, base
 from functions.gateway.core.models import CachePolicy
 from functions.kit.identifiers import new_id
-from tests.integration.gateway_cache.stores import ANYTHING, Store, key, longer, vector
+from tests.integration.gateway_cache.stores import ANYTHING, TENANT, Store, key, longer, vector
 from tests.integration.stateful.nats.servers import Server
 from tests.platform import eventually
 
@@ -58,6 +59,24 @@ async def test_in_a_large_scope_the_nearest_are_found_too(store: Store) -> None:
     await asyncio.gather(*(store.keep(key(f"point {n}"), "x", point, room) for n, point in enumerate(points)))
     found = [(await store.similar(key("another"), point))[0].question for point in points[:100]]
     assert sum(name == f"point {n}" for n, name in enumerate(found)) >= 98
+
+
+async def test_what_has_just_expired_is_not_there(store: Store) -> None:
+    await store.keep(key("What is TLS?"), "a protocol", HERE)
+    await store.keep(key("What was TLS?"), "another", HERE)
+    entry = f"{ANSWERS}{base(TENANT)}{key('What is TLS?').exact}"
+    # Redis takes nothing out that has expired while writers wait, and the index goes on telling of it.
+    await store.client.pexpire(entry, 20)
+    await store.client.client_pause(10_000, all=False)
+    try:
+        await eventually(lambda: _is_gone(store, entry))
+        assert [found.question for found in await store.similar(key("What's TLS?"), HERE)] == ["What was TLS?"]
+    finally:
+        await store.client.client_unpause()
+
+
+async def _is_gone(store: Store, entry: str) -> bool:
+    return not await store.client.exists(entry)
 
 
 async def test_other_conditions_are_another_scope(store: Store) -> None:
