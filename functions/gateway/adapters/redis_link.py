@@ -86,6 +86,9 @@ class RedisLink:
             await asyncio.sleep(0)
 
     async def _connect(self) -> "_Wire":
+        if self._wire is not None and self._wire.is_late:
+            # Another connection would be as late.
+            self._wire, self._is_away, self._resting_until = None, True, time.monotonic() + self._rest
         if time.monotonic() < self._resting_until or (self._connecting is not None and self._is_away):
             raise RedisAway("redis was away a moment ago")
         if self._connecting is None:
@@ -175,6 +178,7 @@ class _Wire(asyncio.Protocol):
 
     def __init__(self, timeout_seconds: float) -> None:
         self.lost = False
+        self.is_late = False
         self._timeout = timeout_seconds
         self._reader = hiredis.Reader()
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
@@ -244,6 +248,7 @@ class _Wire(asyncio.Protocol):
         deadline = self._waiting[0][0]
         if deadline <= self._loop.time():
             # Replies come in order: when the oldest is late, none of them can be trusted to come.
+            self.is_late = True
             self.close()
         else:
             self._watch = self._loop.call_at(deadline, self._check)

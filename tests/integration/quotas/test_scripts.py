@@ -368,11 +368,16 @@ async def test_what_is_counted_late_leaves_no_counter_behind(
 async def test_a_redis_that_hangs_is_left_alone(redis_process: Server, books: Books, stack: AsyncExitStack) -> None:
     link = RedisLink(f"redis://127.0.0.1:{redis_process.port}/0", timeout_seconds=0.3, rest_seconds=0.25)
     stack.push_async_callback(link.close)
+    await link.execute("PING")
     redis_process.pause()
     try:
-        probing = asyncio.create_task(link.execute("PING"))
+        with pytest.raises(RedisAway, match="closed"):
+            await link.execute("PING")
+        with pytest.raises(RedisAway, match="a moment ago"):
+            await link.execute("PING")
+        link._resting_until = 0.0
         with pytest.raises(RedisAway, match="in time"):
-            await probing
+            await link.execute("PING")
         # Longer than it may rest has passed since the attempt began.
         with pytest.raises(RedisAway, match="a moment ago"):
             await link.execute("PING")
