@@ -134,4 +134,6 @@ def _content(answer: UpstreamAnswer) -> tuple[list[ContentBlock], Json | None]:
         structured = parsed if isinstance(parsed, dict) else None
     elif not answer.media_type.startswith("text/"):
         return [TextContent(text=f"({len(answer.body)} bytes of {answer.media_type})")], None
-    return [TextContent(text=text[:_LONGEST_TEXT])], structured
+    if len(text) > _LONGEST_TEXT:
+        text = f"{text[:_LONGEST_TEXT]}\n(cut here: {len(text) - _LONGEST_TEXT} of {len(text)} characters are left out)"
+    return [TextContent(text=text)], structured

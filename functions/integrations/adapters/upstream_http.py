@@ -59,13 +59,21 @@ class HttpUpstream:
     async def call(self, server: McpServer, request: UpstreamRequest) -> UpstreamAnswer:
         """Send a request with the server's own credential, and no other."""
         self._egress.check(server.base_url)
-        headers = {"accept": "application/json, text/*;q=0.9", **request.headers, **await self._credential(server)}
+        credential = await self._credential(server)
+        # Two of one name, and the API might take the caller's for the credential.
+        own = {name.lower() for name in credential}
+        given = {name: value for name, value in request.headers.items() if name.lower() not in own}
+        headers = {"accept": "application/json, text/*;q=0.9", **given, **credential}
         body = None
         if request.body is not None:
             headers["content-type"], body = "application/json", orjson.dumps(request.body)
         # The path is encoded already: another round would make other characters of it.
         address = yarl.URL(request.url, encoded=True).extend_query(list(request.query))
-        return await self._exchange(request.method, address, headers, body, limit=_LARGEST_ANSWER)
+        answer = await self._exchange(request.method, address, headers, body, limit=_LARGEST_ANSWER)
+        if answer.status == 401:
+            # Taken back before its end: the next call asks for another.
+            self._tokens.pop(_token_key(server), None)
+        return answer
 
     async def _credential(self, server: McpServer) -> Mapping[str, str]:
         match server.auth.kind:
@@ -80,7 +88,7 @@ class HttpUpstream:
 
     async def _token(self, server: McpServer) -> str:
         """A token by client credentials, good for this API alone (RFC 8707), kept until shortly before its end."""
-        key = (server.tenant_id, server.id, server.updated_at.timestamp())
+        key = _token_key(server)
         known = self._tokens.get(key)
         if known is not None and known.expires > time.monotonic():
             return known.secret
@@ -133,6 +141,10 @@ class HttpUpstream:
             raise ToolFailed(f"the API did not answer within {_SECONDS:.0f} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise ToolFailed(f"the API cannot be reached: {type(error).__name__}") from error
+
+
+def _token_key(server: McpServer) -> tuple[str, str, float]:
+    return (server.tenant_id, server.id, server.updated_at.timestamp())
 
 
 def _token_in(answer: UpstreamAnswer) -> _Token:

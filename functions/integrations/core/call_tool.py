@@ -53,7 +53,8 @@ def request_of(server: McpServer, tool: Tool, arguments: Mapping[str, Any]) -> U
         if parameter.place == "path":
             path = path.replace("{" + parameter.name + "}", _segment(parameter.name, value))
         elif parameter.place == "query":
-            query += [(parameter.name, _text(part)) for part in (value if isinstance(value, list) else [value])]
+            values = [_text(part) for part in (value if isinstance(value, list) else [value])]
+            query += [(parameter.name, text) for text in (values if parameter.is_exploded else [",".join(values)])]
         else:
             headers[parameter.name] = _header(parameter.name, value)
     return UpstreamRequest(
@@ -85,4 +86,7 @@ def _text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, dict | list):
         raise ToolFailed("an argument is nested where a plain value belongs")
-    return str(value)
+    text = str(value)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise ToolFailed("an argument holds half of a character")
+    return text

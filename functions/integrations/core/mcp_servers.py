@@ -1,5 +1,6 @@
 """Manages a tenant's MCP servers."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -137,12 +138,19 @@ def _base_url(draft: McpServerDraft) -> str:
         # Whoever may change what is at the address must not be able to lead the secret away.
         if draft.base_url is None:
             raise OpenApiRefused("a document that is read from its address needs baseUrl", details={"field": "baseUrl"})
-        return draft.base_url
+        return _plain(draft.base_url)
     document = OpenApiDocument(draft.document)
     tools_of(document, draft.operations)
     base_url = draft.base_url or document.base_url()
     if base_url is None:
         raise OpenApiRefused("the document names no absolute server: give baseUrl", details={"field": "baseUrl"})
+    return _plain(base_url)
+
+
+def _plain(base_url: str) -> str:
+    """The address, below which paths can be put."""
+    if re.search(r"[\x00-\x20\x7f?#]", base_url):
+        raise OpenApiRefused("baseUrl must be an address without ? and #", details={"field": "baseUrl"})
     return base_url
 
 

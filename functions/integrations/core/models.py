@@ -102,11 +102,13 @@ class Parameter:
     Attributes:
         argument: its name among the tool's arguments.
         name: its name on the wire.
+        is_exploded: values of a list in a query stand each under the name; else they stand there together.
     """
 
     argument: str
     name: str
     place: Place
+    is_exploded: bool = True
 
 
 @dataclass(frozen=True, slots=True)

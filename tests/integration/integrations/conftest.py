@@ -1,7 +1,7 @@
 """An API behind MCP servers, on this machine's spare port: it notes what it is sent and answers as it is told."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,15 @@ DOCUMENT: dict[str, Any] = {
         "/huge": {"get": {"operationId": "huge"}},
         "/broken": {"get": {"operationId": "broken"}},
     },
+}
+
+
+# What is answered to whatever is asked there.
+ALWAYS: dict[str, Callable[[], web.Response]] = {
+    "/huge": lambda: web.Response(body=b"x" * 3_000_000),
+    "/refused": lambda: web.json_response({}, status=401),
+    "/long": lambda: web.Response(text="x" * 200_010),
+    "/broken": lambda: web.json_response({"error": "out of pets"}, status=500),
 }
 
 
@@ -75,10 +84,8 @@ async def pets(platform: Platform) -> AsyncIterator[Pets]:
             return web.json_response({"access_token": "for-pets-alone", "expires_in": 300, "token_type": "Bearer"})
         if path == "/moved":
             raise web.HTTPFound("http://127.0.0.1:1/elsewhere")
-        if path == "/huge":
-            return web.Response(body=b"x" * 3_000_000)
-        if path == "/broken":
-            return web.json_response({"error": "out of pets"}, status=500)
+        if path in ALWAYS:
+            return ALWAYS[path]()
         return web.json_response({"method": request.method, "path": path, "name": "Rex"})
 
     app = web.Application()

@@ -128,6 +128,45 @@ async def test_a_token_is_asked_for_this_api_alone(api: Api, as_tenant: Api, ten
     assert pets.headers()["authorization"] == "Bearer for-pets-alone"
 
 
+ODD: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "paths": {
+        "/refused": {"get": {"operationId": "refused"}},
+        "/long": {"get": {"operationId": "long"}},
+        "/keyed": {
+            "get": {
+                "operationId": "keyed",
+                "parameters": [{"name": "x-pets-key", "in": "header", "schema": {"type": "string"}}],
+            }
+        },
+    },
+}
+
+
+async def test_a_token_that_was_taken_back_is_asked_for_anew(
+    api: Api, as_tenant: Api, tenant: Tenant, pets: Pets
+) -> None:
+    auth = {"kind": "oauth2", "tokenUrl": f"{pets.base_url}/token", "clientId": "dcoder"}
+    body = registration(pets, openapi=ODD, operations=["refused"], auth=auth, secret="client-secret")
+    stored = await as_tenant.call("PUT", path(tenant), body)
+    assert stored.status == 200, stored.body
+    async with connected(api, tenant.key) as client:
+        for _ in range(2):
+            assert "401" in text(await client.call_tool("refused", {}))
+    assert [where for _, where, _, _ in pets.seen] == ["/token", "/refused"] * 2
+
+
+async def test_a_caller_adds_nothing_to_the_credential(api: Api, as_tenant: Api, tenant: Tenant, pets: Pets) -> None:
+    auth = {"kind": "header", "header": "X-Pets-Key"}
+    body = registration(pets, openapi=ODD, operations=["keyed", "long"], auth=auth, secret="upstream")
+    assert (await as_tenant.call("PUT", path(tenant), body)).status == 200
+    async with connected(api, tenant.key) as client:
+        await client.call_tool("keyed", {"x-pets-key": "mine"})
+        assert pets.headers()["x-pets-key"] == "upstream"
+        # What does not fit is said to be left out.
+        assert text(await client.call_tool("long", {})).endswith("10 of 200010 characters are left out)")
+
+
 async def test_a_kept_secret_cannot_be_led_elsewhere(as_tenant: Api, tenant: Tenant, pets: Pets) -> None:
     first = registration(pets, auth={"kind": "bearer"}, secret="upstream-1")
     assert (await as_tenant.call("PUT", path(tenant), first)).status == 200
@@ -192,6 +231,7 @@ async def test_a_removed_server_is_gone(as_tenant: Api, tenant: Tenant, pets: Pe
         ({"baseUrl": "http://example.com/"}, 400, "egress_denied"),
         ({"baseUrl": "ftp://example.com/"}, 422, "validation_failed"),
         ({"baseUrl": None}, 422, "openapi_refused"),
+        ({"baseUrl": "https://example.com/v1?key=1"}, 422, "openapi_refused"),
         ({"auth": {"kind": "bearer"}}, 422, "upstream_secret_missing"),
         ({"auth": {"kind": "header"}}, 422, "validation_failed"),
         ({"auth": {"kind": "none", "header": "X"}}, 422, "validation_failed"),
