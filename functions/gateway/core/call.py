@@ -35,7 +35,7 @@ class Call:
         is_settled: the prompt is what it will be.
         most_tokens: what the answer was limited to for the sake of a quota; None when it was not.
         provider_seconds: time spent waiting for providers; the rest is ours.
-        accepted: when the provider had answered, or begun to, on the clock that measures time spent.
+        accepted: when the provider had answered, or begun to, on the clock that measures time spent; 0 before.
         may_wait: it can have the answer of another process, which is whole.
         is_leading: other processes wait for its answer.
         vector: the question's embedding, maybe still under way.
@@ -92,8 +92,8 @@ class Call:
         """
         now, asked, theirs, first = time.perf_counter(), self.booking.asked, self.provider_seconds, None
         if first_chunk is not None and asked is not None:
-            # All of a stream after it was accepted is the provider's time.
-            first, theirs = first_chunk - asked, theirs + now - self.accepted
+            # All of a stream after it was accepted is the provider's time; it may be over before that is noticed.
+            first, theirs = first_chunk - asked, theirs + now - (self.accepted or asked)
         overhead = max(0.0, now - self.booking.started - theirs)
         return Said(self.written or self.body, completion, overhead, theirs, first)
 
@@ -101,6 +101,7 @@ class Call:
         """A provider is asked from now on, on the clock that measures time spent; the time is not the platform's."""
         since = time.perf_counter()
         self.booking.asked = self.booking.asked or since
+        self.accepted = 0.0
         return since
 
     def was_answered(self, since: float) -> None:

@@ -1,5 +1,7 @@
 """What leaves the gateway can be sent, whatever a caller or a provider says."""
 
+import time
+
 import pytest
 
 from functions.gateway.core.booking import Booking
@@ -42,3 +44,19 @@ def test_what_is_nested_too_deep_to_be_written_is_the_provider_s_fault() -> None
     for send in (data_frame, named_frame, lambda body: json_response(body, {})):
         with pytest.raises(ProviderBadResponse):
             send(deep)
+
+
+def test_no_more_time_is_the_provider_s_than_passed_since_it_was_asked() -> None:
+    began = time.perf_counter()
+    call = Call(
+        Booking(CALLER, Target(Provider("openai", "openai", "https://x", "sk-x"), "m")), {}, None, CacheControl()
+    )
+    # Somebody else's answer was waited for in vain, then a provider asked, whose stream ends before that is noticed.
+    call.was_answered(began)
+    waited = call.provider_seconds
+    since = call.asks()
+    said = call.said(None, time.perf_counter())
+    passed = time.perf_counter() - since
+    assert waited < said.provider_seconds <= waited + passed
+    assert said.first_chunk_seconds is not None
+    assert said.first_chunk_seconds <= passed
