@@ -2,6 +2,9 @@
 
 uvicorn writes an answer's head and its body apart, and uvloop sends each at once; a system call costs as much as
 everything the kit does for a request.
+
+It speaks HTTP/1.1 alone. What asks for another protocol is refused and its connection closed: the parser stops behind
+such a head, and the body that follows would be read as the next request (request smuggling).
 """
 
 import asyncio
@@ -45,3 +48,11 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Asyncio's call when a client has connected."""
         super().connection_made(CoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
+
+    def _should_upgrade(self) -> bool:
+        # Asked only where the parser has seen an upgrade; no request is begun where this is so.
+        return True
+
+    def handle_websocket_upgrade(self) -> None:
+        """Uvicorn's call in place of a request, whatever protocol was asked for."""
+        self.send_400_response("This server speaks HTTP/1.1 alone.")
