@@ -24,31 +24,35 @@ def may_share_answer(asked: str, stored: str) -> bool:
     if asked == stored:
         return True
     one, other = read(asked), read(stored)
-    if not one.units or one.frames != other.frames or one.tail != other.tail:
+    if not one.units or one.frames != other.frames or one.tail != other.tail or one.notation != other.notation:
         return False
     if _agree(one.units, other.units):
         return True
     if sorted(unit.word for unit in one.units) != sorted(unit.word for unit in other.units):
         return False
     others = list(_variants(other))
-    return any(_agree(row, against) for row in _variants(one) for against in others)
+    return any(_agree(row, against, moved=True) for row in _variants(one) for against in others)
 
 
-def _agree(one: Row, other: Row) -> bool:
-    """The same words in the same order, related alike."""
+def _agree(one: Row, other: Row, *, moved: bool = False) -> bool:
+    """The same words in the same order, related alike.
+
+    Args:
+        moved: words were put in another place, and `of` tells which of two is whose.
+    """
     return len(one) == len(other) and all(
-        a.word == b.word and _related_alike(a, b) for a, b in zip(one, other, strict=True)
+        a.word == b.word and _related_alike(a, b, moved=moved) for a, b in zip(one, other, strict=True)
     )
 
 
-def _related_alike(one: Unit, other: Unit) -> bool:
-    return one.relations == other.relations or _telling(one) == _telling(other)
+def _related_alike(one: Unit, other: Unit, *, moved: bool) -> bool:
+    return one.relations == other.relations or _telling(one, moved=moved) == _telling(other, moved=moved)
 
 
-def _telling(unit: Unit) -> tuple[str, ...]:
+def _telling(unit: Unit, *, moved: bool) -> tuple[str, ...]:
     """The relations that an answer depends on."""
     soft = load_lexicon().soft
-    return tuple(sorted({relation for relation in unit.relations if relation not in soft}))
+    return tuple(sorted({word for word in unit.relations if word not in soft or (moved and word == "of")}))
 
 
 def _variants(reading: Reading) -> Iterator[Row]:

@@ -25,6 +25,12 @@ class Lexicon:
         lead_ins: by their first word, rows of words that only introduce a question, the longest first.
         stems: the stem that stands for all of a stem's synonyms.
         irregular: what an irregular form is a form of.
+        openings: dropped words that a question may begin with.
+        english: words that no other language has and hardly an English question does without.
+        be: the forms of `to be`.
+        some: say nothing unless something is denied.
+        cased: words that a capital makes another word; `cased_foreign` in other languages.
+        gerunds: words in -ing that mean something else than their verb.
     """
 
     dropped: frozenset[str]
@@ -43,6 +49,18 @@ class Lexicon:
     spellings: Mapping[str, str]
     irregular: Mapping[str, str]
     stems: Mapping[str, str]
+    openings: frozenset[str]
+    english: frozenset[str]
+    be: frozenset[str]
+    some: frozenset[str]
+    cased: frozenset[str]
+    cased_foreign: frozenset[str]
+    gerunds: frozenset[str]
+
+    def is_inflected(self, word: str) -> bool:
+        """Whether a word is a form of another."""
+        word = self.spellings.get(word, word)
+        return word in self.irregular or _root(word) != word
 
     def stem(self, word: str) -> str:
         """What stands for a content word, its inflections and synonyms."""
@@ -84,6 +102,11 @@ def load_lexicon() -> Lexicon:
         spellings=spellings,
         irregular=irregular,
         stems=stems,
+        openings=frozenset(raw["dropped"].split()) - _inverted(raw["frames"]).keys(),
+        **{
+            name: frozenset(raw[name].split())
+            for name in ("english", "be", "some", "cased", "cased_foreign", "gerunds")
+        },
     )
 
 

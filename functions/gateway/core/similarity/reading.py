@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import takewhile
 
 from functions.gateway.core.similarity.lexicon import Lexicon, Rows, load_lexicon
+from functions.gateway.core.similarity.notation import notation
 
 _QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"', "\u2212": "-"})
 _TOKEN = re.compile(
@@ -15,7 +16,10 @@ _TOKEN = re.compile(
     ```.*?```|`[^`]+`                                   # code
     |(?:https?://|www\.)\S*[^\s.,;:!?)\]}'"]            # addresses
     |[\w.+-]+@[\w-]+(?:\.[\w-]+)+
-    |(?:[^\W\d_]\.){2,}                                 # U.S.
+    |(?:[^\W\d_]\.){2,}(?!\w)                          # U.S.
+    |\w*[^\W\d_]\w*_\w*|_+\w*[^\W\d_]\w*              # get_user, __init__
+    |(?<!\w)\.?[^\W\d_]\w*(?:\.[^\W\d_]\w*)+          # foo.bar
+    |(?<![\w.])\.[^\W\d_]\w*                           # .NET
     |\d+(?:[.,]\d+)*(?:[^\W\d_]+)?                      # 1,000  4.1bn  8pm  2nd
     |[^\W\d_]+(?:'[^\W\d_]+)*(?:[+\#]+(?=\W|$))?        # words, C++, C\#
     |[^\s]
@@ -32,6 +36,11 @@ _LONGEST_TAKEN = 6
 _OF_CLAUSES = frozenset(("when", "where"))
 _PERCENT = frozenset(("%", "percent", "pct", "pc"))
 _GENERIC = frozenset(("~i", "~you"))
+_ARTICLES = frozenset(("a", "an", "the"))
+_HALVES_OF_THE_DAY = frozenset(("am", "pm"))
+_MONEY = frozenset("$\u20ac\u00a3")
+_IDENTIFIER = re.compile(r"_|.\.|[^\W\d_A-Z][A-Z]")
+_BITS = re.compile(r"[KMGT]b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +68,41 @@ class Reading:
     Attributes:
         frames: what each sentence asks for: its question word or mood, and its tense.
         tail: relations after the last word.
+        notation: marks and letters of code and formulas.
     """
 
     frames: tuple[str, ...]
     units: tuple[Unit, ...]
     tail: tuple[str, ...] = ()
+    notation: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=4096)
 def read(text: str) -> Reading:
     """Read a question; what was read last is remembered, because what is stored is compared again and again."""
+    text = _plain_marks(text)
     words = tokens(text)
+    lexicon = load_lexicon()
+    is_english = any(word.lower() in lexicon.english for word in words)
     frames: list[str] = []
     units: list[Unit] = []
     tail: tuple[str, ...] = ()
     for sentence in _sentences(words):
-        reader = _Sentence(load_lexicon(), sentence)
+        reader = _Sentence(lexicon, sentence, is_english=is_english)
         frames.append(reader.frame)
         units.extend(reader.units)
         tail = reader.tail
-    return Reading(tuple(frame for frame in frames if frame), tuple(units), tail)
+    return Reading(tuple(frame for frame in frames if frame), tuple(units), tail, notation(text))
+
+
+def _plain_marks(text: str) -> str:
+    """The text with plain quotation marks and widths; one all in capitals in lower case."""
+    text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
+    return text.lower() if text.isupper() else text
 
 
 def tokens(text: str) -> list[str]:
-    """Words, numbers and marks as they are written; a text all in capitals in lower case."""
-    text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
-    text = text.lower() if text.isupper() else text
+    """Words, numbers and marks as they are written."""
     found = []
     for match in _TOKEN.finditer(text):
         written = match[0]
@@ -110,14 +128,19 @@ def _sentences(words: Sequence[str]) -> list[list[str]]:
 class _Sentence:
     """Reads one sentence."""
 
-    def __init__(self, lexicon: Lexicon, words: list[str]) -> None:
+    def __init__(self, lexicon: Lexicon, words: list[str], *, is_english: bool) -> None:
         self._lexicon = lexicon
+        self._is_english = is_english
+        # A form of `to be` stands right before, or begins the sentence; the word before is a content word.
+        self._is_be_before = self._is_be_first = self._follows_word = False
         self.frame = ""
         self.units: list[Unit] = []
         self._relations: list[str] = []
         self._cut = "."
-        self._last = ""
-        row = self._framed(self._plain(words))
+        self._is_told = False
+        row = self._plain(words)
+        self._is_negated = any(word.lower() in lexicon.negations for word in row)
+        row = self._framed(row)
         at = 0
         while at < len(row):
             at += self._take(row[at : at + _LONGEST_TAKEN])
@@ -132,11 +155,12 @@ class _Sentence:
         lexicon = self._lexicon
         whole = [part for word in words for part in self._written_out(word) if part]
         start = 0
-        while start < len(whole) and (whole[start].lower() in lexicon.dropped or whole[start] in _CUTS):
+        while start < len(whole) and (whole[start].lower() in lexicon.openings or whole[start] in _CUTS):
             start += 1
         cut = whole[start:]
         while (skipped := _matches(cut, lexicon.lead_ins)) is not None:
             cut = cut[len(skipped[0]) :]
+            self._is_told = True
             while cut and (cut[0] in _CUTS or cut[0].lower() in {"please", "if"}):
                 cut = cut[1:]
         row: list[str] = []
@@ -178,6 +202,7 @@ class _Sentence:
             self.frame = f"{lexicon.frames[first]}:{'present' if mood == 'can' else mood}"
             return rest
         if first in lexicon.auxiliaries and len(row) > 1:
+            self._is_be_first = first in lexicon.be
             self.frame = f"{'do' if lexicon.auxiliaries[first] in {'present', 'past', 'future'} else 'modal'}:{mood}"
             return row[1:]
         return row
@@ -200,6 +225,9 @@ class _Sentence:
         """Read what the row begins with; how many of its words that was."""
         token = row[0]
         lowered = token.lower()
+        if lowered == "too" and len(row) > 1 and row[1] not in _CUTS:
+            self._add("too")
+            return 1
         if token[0].isdigit() or lowered in self._lexicon.months:
             date = _date(row, self._lexicon.months)
             if date is not None:
@@ -210,8 +238,11 @@ class _Sentence:
         is_letter = lowered == "a" and token != lowered and self._cut != "."
         if is_letter or (token.isupper() and len(token) > 1):
             self._add(self._lexicon.stems.get(lowered, lowered), is_name=True)
-        elif not self._joins(lowered):
-            self._word(token, lowered)
+        elif self._joins(lowered):
+            self._is_be_before = lowered in self._lexicon.be or (self._is_be_before and lowered not in _ARTICLES)
+            self._follows_word = False
+        else:
+            self._word(token, lowered, row[1].lower() if len(row) > 1 else "")
         return 1
 
     def _joins(self, word: str) -> bool:
@@ -223,6 +254,8 @@ class _Sentence:
             self._relations.append(lexicon.relations[word])
         elif word in {"and", "&"} or word in _CUTS:
             self._cut = "and" if word in {"and", "&"} else (self._cut if self._cut == "and" else word)
+        elif self._is_negated and word in lexicon.some:
+            return False
         elif word in lexicon.dropped or word in lexicon.auxiliaries:
             if word in lexicon.auxiliaries and lexicon.auxiliaries[word] in {"should", "must", "future"}:
                 self._relations.append(lexicon.auxiliaries[word])
@@ -233,14 +266,33 @@ class _Sentence:
             return False
         return True
 
-    def _word(self, token: str, lowered: str) -> None:
+    def _word(self, token: str, lowered: str, following: str) -> None:
         lexicon = self._lexicon
+        is_name = token[0].isupper() and self._cut != "."
         if lowered in lexicon.pronouns:
             self._add(lexicon.pronouns[lowered])
-        elif token[0] == "`" or "/" in token or "@" in token:
+        elif token[0] == "`" or "/" in token or "@" in token or _BITS.fullmatch(token):
             self._add(token)
+        elif _IDENTIFIER.search(token):
+            self._add(token if "_" in token else lowered, is_name=is_name)
+        elif not self._is_english:
+            self._add(token if lowered in lexicon.cased_foreign else lexicon.stem(lowered), is_name=is_name)
+        elif lowered in lexicon.cased and token == lowered:
+            self._add(f"{lowered}~", is_name=False)
         else:
-            self._add(lexicon.stem(_unaccented(lowered)), is_name=token[0].isupper() and self._cut != ".")
+            self._add(lexicon.stem(_unaccented(lowered)) + self._form(lowered, following), is_name=is_name)
+
+    def _form(self, word: str, following: str) -> str:
+        """What sets the form of a verb apart: what boring people do is not what bored people do."""
+        lexicon = self._lexicon
+        if word.endswith("ing") and lexicon.is_inflected(word):
+            is_first = not self.units and (self.frame == "how to" or self._is_told)
+            is_verb = self._is_be_before or (self._follows_word and word not in lexicon.gerunds)
+            return "" if is_first or (self.units and is_verb) else "~ing"
+        if (word.endswith("ed") and lexicon.is_inflected(word)) or word in lexicon.irregular:
+            is_last = not following or following in _CUTS or following in lexicon.relations
+            return "~ed" if self._is_be_before or (self._is_be_first and self._follows_word and is_last) else ""
+        return ""
 
     def _number(self, row: list[str]) -> int:
         lexicon = self._lexicon
@@ -258,25 +310,32 @@ class _Sentence:
             match = _NUMBER.fullmatch(word)
             assert match is not None  # noqa: S101 - the tokens' own pattern
             digits, unit = _canonical(match[1]), match[2]
+            unit = row[0][match.start(2) :] if _BITS.fullmatch(row[0][match.start(2) :]) else unit
         elif digits.endswith("th"):
             digits, unit = digits[:-2], "th"
         taken = 1
-        if not unit and (following in _SCALES or following in _PERCENT):
+        is_scale = following in _SCALES and row[1] != "m"
+        if not unit and (is_scale or following in _PERCENT or following in _HALVES_OF_THE_DAY):
             unit, taken = following, 2
+        is_metre = unit == "m" and row[0].endswith("m") and not (self.units and self.units[-1].word in _MONEY)
         if unit in {"st", "nd", "rd", "th"}:
             self._add(f"#{digits}th")
-        elif unit in _SCALES:
+        elif unit in _SCALES and not is_metre:
             self._add(f"#{_scaled(digits, _SCALES[unit])}")
         elif unit in _PERCENT:
             self._add(f"#{digits}%")
         else:
-            self._add(f"#{digits}{unit}")
+            self._add(f"#{digits}")
+            if unit:
+                self._add(unit)
         return taken
 
     def _add(self, word: str, *, is_name: bool = False) -> None:
         self.units.append(Unit(word, tuple(self._relations), self._cut, is_name))
         self._relations.clear()
         self._cut = ""
+        self._is_be_before = False
+        self._follows_word = True
 
 
 def _matches(row: Sequence[str], rows: Rows, at: int = 0) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
