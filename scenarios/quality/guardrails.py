@@ -9,14 +9,12 @@ a span of another label is a false positive. AGE, TITLE, ZIP_CODE and DOMAIN_NAM
 """
 
 import argparse
-import base64
 import json
 import random
-import string
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from functions.guardrails.adapters.presidio import ALL_ENTITIES, PresidioScanner
 from functions.guardrails.core.models import Match, Part
 from functions.guardrails.core.pii.scanner import PatternScanner, without_overlaps
 from functions.guardrails.core.secrets.scanner import SecretScanner
+from scenarios.quality.credentials import credentials
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 SHARES = (0.01, 0.05)
@@ -117,47 +116,6 @@ def report_secrets(honest: Sequence[str]) -> None:
     print(
         f"  {_milliseconds(lambda text: scanner.scan(0, Part('user', text)), [*honest, *lookalikes]):.2f} ms a kilobyte"
     )
-
-
-def credentials(dice: random.Random) -> Mapping[str, str]:
-    """One text per format, with random credentials in it."""
-
-    def draw(size: int, alphabet: str = string.ascii_letters + string.digits) -> str:
-        return "".join(dice.choice(alphabet) for _ in range(size))
-
-    hexadecimal, capitals = "0123456789abcdef", string.ascii_uppercase + "234567"
-    header = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').decode().rstrip("=")
-    claims = base64.urlsafe_b64encode(b'{"sub":"4711","name":"anna"}').decode().rstrip("=")
-    return {
-        "aws": f"export AWS_ACCESS_KEY_ID=AKIA{draw(16, capitals)}",
-        "aws secret": f"aws_secret_access_key = {draw(40)}",
-        "github": f"git clone with gh token github_pat_{draw(22)}_{draw(59)}",
-        "gitlab": f"PRIVATE-TOKEN: glpat-{draw(20)}",
-        "openai": f"OPENAI_API_KEY=sk-proj-{draw(40)}T3BlbkFJ{draw(40)}",
-        "anthropic": f"x-api-key: sk-ant-api03-{draw(93)}",
-        "groq": f"use gsk_{draw(52)} please",
-        "google": f"https://maps.example/js?key=AIza{draw(35)}",
-        "slack": f"xoxb-{draw(11, '123456789')}-{draw(12, '123456789')}-{draw(24)}",
-        "slack webhook": f"post to https://hooks.slack.com/services/T{draw(8)}/B{draw(8)}/{draw(24)}",
-        "stripe": f"stripe.api_key = 'sk_live_{draw(24)}'",
-        "sendgrid": f"SG.{draw(22)}.{draw(43)}",
-        "npm": f"//registry.example/:_authToken=npm_{draw(36)}",
-        "huggingface": f"login(token='hf_{draw(34, string.ascii_letters)}')",
-        "digitalocean": f"dop_v1_{draw(64, hexadecimal)}",
-        "databricks": f"DATABRICKS_TOKEN=dapi{draw(32, hexadecimal)}",
-        "telegram": f"bot {draw(10, '123456789')}:AA{draw(33)}",
-        "azure": f"DefaultEndpointsProtocol=https;AccountName=x;AccountKey={draw(86)}==;",
-        "platform": f"Authorization: Bearer dck_{draw(40)}",
-        "jwt": f"cookie session={header}.{claims}.{draw(43)}",
-        "private key": f"-----BEGIN PRIVATE KEY-----\n{draw(64)}\n{draw(64)}\n-----END PRIVATE KEY-----",
-        "url": f"postgresql://app:{draw(16)}@db.internal:5432/orders",
-        "basic": f"Authorization: Basic {base64.b64encode(f'admin:{draw(12)}'.encode()).decode()}",
-        "bearer": f"curl -H 'Authorization: Bearer {draw(32)}'",
-        "assignment": f'client_secret: "{draw(32)}"',
-        "password": f"The password is {draw(9)}!7, do not tell anyone",
-        "passwort": f"Passwort: {draw(6)}#{draw(4)}9",
-        "encoded": base64.b64encode(f"the api_key={draw(32)} of the shop".encode()).decode(),
-    }
 
 
 def _lookalikes(dice: random.Random) -> Iterable[str]:

@@ -10,7 +10,7 @@ import pytest
 from functions.guardrails.core.models import Part
 from functions.guardrails.core.secrets import checks
 from functions.guardrails.core.secrets.scanner import SecretScanner
-from scenarios.quality.guardrails import credentials
+from scenarios.quality.credentials import credentials
 
 CREDENTIALS = credentials(random.Random(11))
 
@@ -36,6 +36,8 @@ def test_a_credential_is_found(name: str) -> None:
         "https://user@host/path and ssh://git@server:22/repo",
         "sk-learn-contrib-extension-package is a name",
         "Basic English and Bearer bonds",
+        "sdk-version, pa-rt, re_use, sk_learn, fw_update and csk-like names",
+        "curl -u user:password https://example.com/v1.0-beta?sv=1&sig=none",
     ],
 )
 def test_look_alikes_are_not(text: str) -> None:
