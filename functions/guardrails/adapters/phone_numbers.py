@@ -30,6 +30,12 @@ _WORDS = (
     "dial",
     "answer",
     "reach",
+    "my number",
+)
+_OTHER_NUMBERS = re.compile(
+    r"(?:invoice|order|ticket|build|version|release|ports?|range|isbn|issn|doi|rfc|iso|part|model|serial|rechnung|auftrag"
+    r"|facture|id|uuid|no\.|nr\.)[\s:#.]*(?:no\.?|nr\.?|number|range)?[\s:#.]*$",
+    re.IGNORECASE,
 )
 _FEWEST, _MOST = 7, 15
 # Shorter national numbers look like house numbers and postal codes: they count only with a word nearby.
@@ -58,6 +64,8 @@ class PhoneNumbers:
         near = context_near(text, found.start(), found.end(), _WORDS)
         if found["plus"]:
             return 0.9 if self._is_valid(number, None) else 0.6 * near
+        if not near and _OTHER_NUMBERS.search(text, max(0, found.start() - 24), found.start()):
+            return 0.0
         written = bool(re.search(r"\d[ ./()-]+\d", number))
         if any(self._is_valid(number, region) for region in self._regions):
             whole = written and sum(character.isdigit() for character in number) >= _FEWEST_UNASKED

@@ -72,6 +72,12 @@ def fit(examples: Sequence[Example], honest: Sequence[Iterator[str]], *, seed: i
     return weights
 
 
+def mean(runs: Sequence[Weights]) -> Weights:
+    """The mean of several runs' weights."""
+    columns = zip(*(run.values for run in runs), strict=True)
+    return Weights([sum(column) / len(runs) for column in columns], sum(run.bias for run in runs) / len(runs))
+
+
 def _example(found: Tokens, *, attack: bool) -> Example:
     buckets = [bucket for listed in token_buckets(found, signs(found)) for bucket in listed]
     return Example(array("H", buckets), length_factor(len(found.words)), attack)

@@ -5,11 +5,12 @@ import random
 from importlib.resources import files
 
 from functions.guardrails.core import injection
+from functions.guardrails.core.injection.features import BUCKETS
 from functions.guardrails.core.injection.lexicon import signs, tokens
 from functions.guardrails.core.injection.linear import load
 from functions.guardrails.training.__main__ import fingerprint
 from functions.guardrails.training.grammar import templates, write
-from functions.guardrails.training.regression import example, fit
+from functions.guardrails.training.regression import Weights, example, fit, mean
 from functions.guardrails.training.samples import Composer, Sample
 
 
@@ -36,6 +37,14 @@ def test_every_template_can_be_written() -> None:
                 assert text
                 assert "|)" not in text
                 assert not any(f"{{{slot}}}" in text for slot in templates("slots"))
+
+
+def test_the_mean_of_runs_is_between_them() -> None:
+    runs = [Weights([0.0] * BUCKETS, -1.0), Weights([2.0] * BUCKETS, 2.0)]
+    together = mean(runs)
+
+    assert together.bias == 0.5
+    assert set(together.values) == {1.0}
 
 
 def test_fitting_tells_two_kinds_apart() -> None:

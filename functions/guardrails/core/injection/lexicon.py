@@ -9,12 +9,22 @@ import yaml
 
 UNKNOWN, NUMBER, STOP, MARK = "x", "0", ".", "#"
 _STOPS = ".!?;:\u3002\uff01\uff1f\u061f\u0964\n"
+# Vowel signs and other marks that belong to the word they stand in: Hebrew, Arabic, Indic scripts, Thai, Lao.
+_MARKS = (
+    "\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0903\u093a-\u093c\u093e-\u094f\u0981-\u0983\u09bc\u09be-\u09cd"
+    "\u0a01-\u0a03\u0a3c-\u0a4d\u0a81-\u0a83\u0abc-\u0acd\u0b01-\u0b03\u0b3c-\u0b4d\u0b82\u0bbe-\u0bcd\u0c00-\u0c04\u0c3c-\u0c4d"
+    "\u0c81-\u0c83\u0cbc-\u0ccd\u0d00-\u0d03\u0d3b-\u0d4d\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd"
+)
+_LETTERS = rf"[^\W\d_]+(?:[{_MARKS}]+[^\W\d_]*)*"
 _TOKEN = re.compile(
-    r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*|\d+|[.!?;:\u3002\uff01\uff1f\u061f\u0964\n]+|[{}<>\[\]|=#*`\"]+", re.UNICODE
+    rf"{_LETTERS}(?:['\u2019-]{_LETTERS})*|\d+|[.!?;:\u3002\uff01\uff1f\u061f\u0964\n]+|[{{}}<>\[\]|=#*`\"]+",
+    re.UNICODE,
 )
 # Scripts written without spaces: a run is cut where a known word begins.
-_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _LONGEST_UNSPACED = 4
+# Thai and Lao write a vowel or a tone as a sign of its own.
+_LONGEST_THAI = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +103,10 @@ def _lowered(text: str) -> str:
 
 def _cut(run: str, offset: int, words: list[str], starts: list[int]) -> None:
     known = lexicon().words
+    longest = _LONGEST_THAI if "\u0e00" <= run[0] <= "\u0eff" else _LONGEST_UNSPACED
     at = 0
     while at < len(run):
-        size = next((size for size in range(_LONGEST_UNSPACED, 1, -1) if run[at : at + size] in known), 1)
+        size = next((size for size in range(longest, 1, -1) if run[at : at + size] in known), 1)
         words.append(run[at : at + size])
         starts.append(offset + at)
         at += size

@@ -48,6 +48,8 @@ class LinearModel:
         self._weights = weights
         self._scale = scale
         self._bias = bias
+        #: How likely an attack is in a text of which nothing is known.
+        self.prior = sigmoid(bias)
         self.threshold = threshold
         self._words: dict[str, int] = {}
         self._meanings: dict[str, int] = {}

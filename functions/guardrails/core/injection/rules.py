@@ -13,7 +13,11 @@ from functions.guardrails.core.injection.lexicon import Tokens
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; exactly one of `signs`, `literal` and `squeezed` is its pattern."""
+    """One rule; exactly one of `signs`, `literal` and `squeezed` is its pattern.
+
+    Attributes:
+        alone: holds also where the classifier takes the text for honest.
+    """
 
     id: str
     type: str
@@ -24,6 +28,7 @@ class Rule:
     literal: re.Pattern[str] | None
     squeezed: re.Pattern[str] | None
     needs: tuple[str, ...]
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +91,5 @@ def _rule(entry: dict[str, object]) -> Rule:
         literal=pattern("literal", re.IGNORECASE),
         squeezed=pattern("squeezed"),
         needs=tuple(str(need) for need in needs) if isinstance(needs, list) else (),
+        alone=entry.get("alone", False) is True,
     )

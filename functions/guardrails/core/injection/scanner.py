@@ -86,16 +86,20 @@ class InjectionScanner:
     def _seen_by_all(self, role: Role, view: View, found: Tokens, *, everything: bool) -> Iterator[_Sighting]:
         meanings = signs(found)
         model = self._models.get(_HEADS.get(role, ""))
-        base = 0.0
+        base, is_honest = 0.0, False
         if model is not None:
             window = model.best_window(found, meanings)
             base = _log_odds(window.probability)
+            # "Why does my linter ignore all rules?" speaks for honesty in every part of it, whatever its words mean.
+            is_honest = window.probability < model.prior and not view.disguise
             if everything or window.probability >= model.threshold:
                 start, end = found.span(window.first, window.last)
                 severity = Severity.MEDIUM if window.probability < _midway(model.threshold) else Severity.HIGH
                 rule = f"classifier.{_HEADS[role]}"
                 yield _Sighting(view, start, end, "injection_likely", rule, severity, base)
         for hit in matches(role, view.text, view.text.lower(), found, meanings, squeezed=view.squeezed):
+            if is_honest and not hit.rule.alone:
+                continue
             severity, odds = Severity[hit.rule.severity.upper()], base + _RULE_WEIGHT * hit.rule.score
             yield _Sighting(view, hit.start, hit.end, hit.rule.type, hit.rule.id, severity, odds)
         if view.disguise.rpartition("+")[2] in _HIDDEN:

@@ -1,4 +1,4 @@
-"""Finds encoded payloads in a text and reads them: base64, hexadecimal, binary, URL, HTML, string escapes, rot13.
+"""Finds encoded payloads in a text and reads them: base64, base32, hex, binary, URL, HTML, escapes, rot13, atbash.
 
 Everything is bounded: how long a payload may be, how many are read, how deep they nest (see `views`).
 """
@@ -18,17 +18,27 @@ MOST_CHARACTERS = 65_536
 _FEWEST_CHARACTERS = 6
 
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]{16,})*={0,2}")
-_HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?(?:[0-9a-fA-F]{2}[ :,-]?){8,}(?![0-9A-Za-z])")
+_BASE32 = re.compile(r"(?<![A-Za-z0-9=])[A-Z2-7]{24,}={0,6}(?![A-Za-z0-9=])")
+_HEX = re.compile(r"(?<![0-9A-Za-z])(?:(?:0x)?[0-9a-fA-F]{2}[ :,-]{0,2}){8,}(?![0-9A-Za-z])")
 _BINARY = re.compile(r"(?<![01])(?:[01]{8}[ ,]?){6,}(?![01])")
 _DECIMAL = re.compile(r"(?<![\d.,])(?:(?:[3-9]\d|1[0-2]\d)[ ,]{1,2}){7,}(?:[3-9]\d|1[0-2]\d)(?![\d.,])")
 _PERCENT = re.compile(r"(?:[\w.~+-]*%[0-9A-Fa-f]{2}[\w.~+-]*){3,}")
 _ENTITIES = re.compile(r"(?:&(?:#\d{2,6}|#[xX][0-9A-Fa-f]{2,5}|[a-z]{2,6});[\w ]{0,12}){4,}")
-_ESCAPES = re.compile(r"(?:\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})[\w ]{0,6}){4,}")
+_ESCAPES = re.compile(r"(?:\\(?:x[0-9A-Fa-f]{2}|u\{[0-9A-Fa-f]{2,5}\}|u[0-9A-Fa-f]{4}|[01][0-7]{2})[\w ]{0,6}){4,}")
 # Trigger words as rot13 writes them: a whole-text view is only worth its while when some are there.
 _ROT13 = (
     "vtaber", "qvfertneq", "sbetrg", "erirny", "cerivbhf", "vafgehpgvba", "cebzcg", "flfgrz", "cnffjbeq", "frperg",
     "bireevqr",
 )  # fmt: skip
+
+
+_ATBASH = (
+    "rtmliv", "wrhivtziw", "ulitvg", "ivevzo", "kivelfh", "rmhgifxgrlm", "kilnkg", "hbhgvn", "kzhhdliw", "hvxivg",
+    "leviirwv",
+)  # fmt: skip
+_MIRRORED = str.maketrans(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "zyxwvutsrqponmlkjihgfedcbaZYXWVUTSRQPONMLKJIHGFEDCBA"
+)
 
 
 def decoded(view: View) -> Iterator[View]:
@@ -48,6 +58,8 @@ def decoded(view: View) -> Iterator[View]:
     lowered = view.text.lower()
     if sum(word in lowered for word in _ROT13) >= 2:
         yield view.derive("rot13", [(codecs.encode(view.text, "rot13"), 0, len(view.text))])
+    if sum(word in lowered for word in _ATBASH) >= 2:
+        yield view.derive("atbash", [(view.text.translate(_MIRRORED), 0, len(view.text))])
 
 
 def _from_base64(payload: str) -> str | None:
@@ -60,8 +72,16 @@ def _from_base64(payload: str) -> str | None:
         return None
 
 
+def _from_base32(payload: str) -> str | None:
+    compact = payload.rstrip("=")
+    try:
+        return _utf8(base64.b32decode(compact + "=" * (-len(compact) % 8)))
+    except binascii.Error:
+        return None
+
+
 def _from_hex(payload: str) -> str | None:
-    digits = re.sub(r"^0x|[ :,-]", "", payload)
+    digits = re.sub(r"0x|[ :,-]", "", payload)
     return None if digits.isdigit() and len(digits) < 24 else _utf8(bytes.fromhex(digits))
 
 
@@ -79,7 +99,9 @@ def _from_percent(payload: str) -> str | None:
 
 def _from_escapes(payload: str) -> str | None:
     return re.sub(
-        r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4}))", lambda found: chr(int(found[1] or found[2], 16)), payload
+        r"\\(?:x([0-9A-Fa-f]{2})|u\{?([0-9A-Fa-f]{2,5})\}?|([01][0-7]{2}))",
+        lambda found: chr(int(found[3], 8)) if found[3] else chr(int(found[1] or found[2], 16)),
+        payload,
     )
 
 
@@ -92,6 +114,7 @@ _CODES: tuple[tuple[str, str, re.Pattern[str], Callable[[str], str | None]], ...
     ("decimal", "1", _DECIMAL, _from_decimal),
     ("hex", "6", _HEX, _from_hex),
     ("base64", "", _BASE64, _from_base64),
+    ("base32", "", _BASE32, _from_base32),
 )
 
 

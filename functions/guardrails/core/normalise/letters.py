@@ -1,4 +1,4 @@
-"""Undoes what people do with letters: digits for letters, spaces between letters, words written backwards."""
+"""Undoes what people do with letters: digits for letters, spaces or markup between them, none, words backwards."""
 
 import re
 
@@ -13,6 +13,15 @@ _LEET_WORD = re.compile(
 )
 _FEWEST_LEET_WORDS = 2
 _SPACED_RUN = re.compile(r"(?:(?<!\w)[^\W\d_](?=[\W_])[\W_]{1,4}){5,}[^\W\d_](?!\w)")
+# Marks inside a word: of HTML's inline elements and comments, of Markdown's emphasis.
+_TAG = r"</?(?:b|i|u|s|a|em|strong|span|font|mark|small|big|sub|sup|code|wbr)(?:\s[^<>]{0,200})?/?>|<!--.{0,200}?-->"
+_MARKUP = re.compile(rf"(?:{_TAG})+|[*~`]{{1,3}}", re.IGNORECASE)
+_MARKED_WORD = re.compile(rf"[^\W\d_](?:(?:{_TAG})+|[*~`]{{1,3}})[^\W\d_]", re.IGNORECASE)
+_RUN_TOGETHER = re.compile(r"[A-Za-z_/\\.+-]{16,400}")
+_RUN_TOGETHER_HINTS = (
+    ("ignore", "disregard", "forget", "override", "bypass", "reveal", "vergiss", "ignorier"),
+    ("instruction", "prompt", "rule", "direction", "guideline", "command", "context", "anweisung", "regel", "befehl"),
+)
 _BACKWARDS = ("erongi", "drageried", "tegrof", "snoitcurtsni", "tpmorp", "laever", "suoiverp", "ssergre", "nekaw")
 
 
@@ -43,6 +52,32 @@ def joined(view: View) -> View | None:
         at = run.end()
     pieces.append((view.text[at:], at, len(view.text)))
     return view.derive("spaced", [piece for piece in pieces if piece[0]], squeezed=True)
+
+
+def unmarked(view: View) -> View | None:
+    """The view without markup, if any stands inside a word."""
+    if not ("<" in view.text or "*" in view.text or "~" in view.text or "`" in view.text):
+        return None
+    if not _MARKED_WORD.search(view.text):
+        return None
+    pieces: list[tuple[str, int, int]] = []
+    at = 0
+    for mark in _MARKUP.finditer(view.text):
+        pieces.append((view.text[at : mark.start()], at, mark.start()))
+        at = mark.end()
+    pieces.append((view.text[at:], at, len(view.text)))
+    return view.derive("markup", [piece for piece in pieces if piece[0]])
+
+
+def run_together(view: View) -> View | None:
+    """The words that are written without spaces between them, letter by letter, if some that matter are among them."""
+    pieces: list[tuple[str, int, int]] = []
+    for run in _RUN_TOGETHER.finditer(view.text):
+        lowered = run[0].lower()
+        if all(any(hint in lowered for hint in hints) for hints in _RUN_TOGETHER_HINTS):
+            for at, letter in enumerate(lowered, run.start()):
+                pieces += [(letter, at, at + 1), (" ", at, at + 1)]
+    return view.derive("run-together", pieces, squeezed=True) if pieces else None
 
 
 def reversed_text(view: View) -> View | None:

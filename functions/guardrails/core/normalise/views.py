@@ -2,7 +2,7 @@
 
 from functions.guardrails.core.normalise.decoding import MOST_CHARACTERS, MOST_PAYLOADS, decoded
 from functions.guardrails.core.normalise.folding import folded, hidden
-from functions.guardrails.core.normalise.letters import joined, reversed_text, unleeted
+from functions.guardrails.core.normalise.letters import joined, reversed_text, run_together, unleeted, unmarked
 from functions.guardrails.core.normalise.view import View
 
 _DEEPEST = 3
@@ -36,7 +36,7 @@ def _readings(view: View, found: list[View], seen: set[str]) -> list[View]:
     """The view with its Unicode folded, then what people do with letters undone on top of it."""
     plain = folded(view)
     base = plain or view
-    made = [plain, *unleeted(base), joined(base), reversed_text(base)]
+    made = [plain, *unleeted(base), joined(base), reversed_text(base), unmarked(base), run_together(base)]
     new = [reading for reading in made if reading is not None and reading.text not in seen]
     seen.update(reading.text for reading in new)
     found.extend(new)

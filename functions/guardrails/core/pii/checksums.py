@@ -21,6 +21,8 @@ _IBAN_LENGTHS = {
     "LU": 20, "LV": 21, "MC": 27, "MD": 24, "ME": 22, "MK": 19, "MR": 27, "MT": 31, "MU": 30, "NL": 18, "NO": 15,
     "PK": 24, "PL": 28, "PS": 29, "PT": 25, "QA": 29, "RO": 24, "RS": 22, "SA": 24, "SC": 31, "SE": 24, "SI": 19,
     "SK": 24, "SM": 27, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20,
+    "BI": 27, "DJ": 27, "FK": 18, "HN": 28, "LY": 25, "MN": 20, "NI": 28, "OM": 23, "RU": 33, "SD": 18, "SO": 23,
+    "YE": 30,
 }  # fmt: skip
 
 
@@ -28,6 +30,11 @@ def luhn(digits: str) -> bool:
     """ISO/IEC 7812-1, annex B; not all digits the same."""
     doubled = [int(digit) * (2 if at % 2 else 1) for at, digit in enumerate(reversed(digits))]
     return len(set(digits)) > 1 and sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
+
+
+def iban_length(country: str) -> int:
+    """Characters of the country's IBANs; 0 where it has none (SWIFT's registry)."""
+    return _IBAN_LENGTHS.get(country, 0)
 
 
 def iban(text: str) -> bool:

@@ -2,49 +2,38 @@
 
 import ipaddress
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from functions.guardrails.core.models import Severity
 from functions.guardrails.core.pii import checksums
-
-_SEPARATORS = re.compile(r"[\s./\u00a0-]")
-
-
-@dataclass(frozen=True, slots=True)
-class Recogniser:
-    """One kind of personal data.
-
-    Attributes:
-        score: confidence of the form alone.
-        keep_case: whether small and capital letters differ in meaning.
-        check: confirms the value without separators; what fails is no match at all.
-        checked_score: confidence once confirmed.
-        context: stems of words nearby that raise the confidence.
-    """
-
-    type: str
-    pattern: re.Pattern[str]
-    score: float
-    severity: Severity
-    check: Callable[[str], bool] | None = None
-    checked_score: float = 0.0
-    context: tuple[str, ...] = ()
-    keep_case: bool = False
-
-    def value(self, text: str) -> str:
-        """The value without separators, in capitals unless they mean something."""
-        compact = _SEPARATORS.sub("", text)
-        return compact if self.keep_case else compact.upper()
+from functions.guardrails.core.pii.addresses import ADDRESSES
+from functions.guardrails.core.pii.national import NATIONAL
+from functions.guardrails.core.pii.recogniser import Recogniser
 
 
 def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.VERBOSE)
 
 
+# First digits and lengths of cards (ISO/IEC 7812): Visa, Mastercard, Amex, Diners, Discover, JCB, UnionPay, Maestro.
+_CARDS = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]\d{2}|2(?:22[1-9]|2[3-9]\d|[3-6]\d{2}|7[01]\d|720))\d{12}|3[47]\d{13}"
+    r"|3(?:0[0-5]|[68]\d)\d{11}|(?:6011|64[4-9]\d|65\d{2})\d{12,15}|35\d{14,17}"
+    r"|(?:1800|2131)\d{11}|62\d{14,17}|(?:5[06-8]|6\d)\d{14}"
+)
+
+
 def _card(digits: str) -> bool:
-    known = len(digits) in {13, 14, 15, 16, 19} and (digits[0] in "23456" or digits.startswith("1800"))
-    return known and checksums.luhn(digits)
+    return _CARDS.fullmatch(digits) is not None and checksums.luhn(digits)
+
+
+def _iban_extent(text: str) -> int:
+    """The country says how long it is; what follows may be the next word of the sentence. 0 when it is none."""
+    length = checksums.iban_length(text[:2].upper())
+    letters = [at for at, character in enumerate(text) if character.isalnum()]
+    if not length or len(letters) < length:
+        return 0
+    end = letters[length - 1] + 1
+    return end if not text[end : end + 1].isalnum() else 0
 
 
 def _ip(text: str) -> bool:
@@ -75,9 +64,30 @@ _BIRTH = ("born", "birth", "dob", "geboren", "geburt", "né le", "nacid")
 RECOGNISERS: tuple[Recogniser, ...] = (
     Recogniser(
         "EMAIL_ADDRESS",
-        _pattern(r"(?<![\w.%+-])[\w.%+'-]{1,64}@(?:[\w](?:[\w-]{0,61}[\w])?\.)+[^\W\d_]{2,24}(?![\w-])"),
+        _pattern(r"(?<![\w.%+-])(?!git@)[\w.%+'-]{1,64}@(?:[\w](?:[\w-]{0,61}[\w])?\.)+[^\W\d_]{2,24}(?![\w-])"),
         0.95,
         Severity.MEDIUM,
+        needs=("@",),
+    ),
+    Recogniser(
+        "EMAIL_ADDRESS",
+        _pattern(
+            r"(?i:(?<![\w.%+-])[\w.%+-]{1,64}[ ]?[\[({](?:at|æt)[\])}][ ]?[\w-]{1,63}"
+            r"(?:(?:[ ]?[\[({](?:dot|punkt|point|punto)[\])}][ ]?|\.)[\w-]{1,63}){0,4}"
+            r"(?:[ ]?[\[({](?:dot|punkt|point|punto)[\])}][ ]?|\.)[^\W\d_]{2,24}(?![\w-]))"
+        ),
+        0.85,
+        Severity.MEDIUM,
+        needs=("at]", "at)", "at}"),
+    ),
+    Recogniser(
+        "CREDIT_CARD",
+        _pattern(r"(?<![\w.-])\d{4}(?P<gap>[._]|[ ]{2})\d{4}(?P=gap)\d{4}(?P=gap)\d{1,7}(?![\w-]|\.\d)"),
+        0.0,
+        Severity.HIGH,
+        _card,
+        0.9,
+        _CARD_WORDS,
     ),
     Recogniser(
         "CREDIT_CARD",
@@ -99,12 +109,13 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     ),
     Recogniser(
         "IBAN_CODE",
-        _pattern(r"(?i:(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?!\w))"),
+        _pattern(r"(?i:(?<!\w)[A-Z]{2}\d{2}(?:[ .-]?[A-Z0-9]){11,30})"),
         0.0,
         Severity.HIGH,
         checksums.iban,
         0.98,
         ("iban", "account", "konto", "bank"),
+        extent=_iban_extent,
     ),
     Recogniser(
         "US_SSN",
@@ -310,27 +321,6 @@ RECOGNISERS: tuple[Recogniser, ...] = (
         Severity.MEDIUM,
         context=_BIRTH,
     ),
-    Recogniser(
-        "STREET_ADDRESS",
-        _pattern(
-            r"(?<![\w.])\d{1,5}[A-Za-z]?[ ](?:[NSEW]\.?[ ])?(?:[A-Z][\w'\u2019.-]*[ ]){1,4}"
-            r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Square|Sq|Terrace|Crescent|Cres"
-            r"|Parkway|Pkwy|Place|Pl|Circle|Cir|Highway|Hwy|Way|Close|Trail)\b\.?"
-            r"(?:,?[ \n]{1,2}(?:Apt|Suite|Ste|Unit|Floor|\#)\.?[ ]?[\w-]{1,6})?"
-        ),
-        0.7,
-        Severity.MEDIUM,
-        context=("address", "live", "street", "deliver"),
-    ),
-    Recogniser(
-        "STREET_ADDRESS",
-        _pattern(
-            r"(?<!\w)(?:[A-ZÄÖÜ][\w.-]*[ -]){0,2}[A-ZÄÖÜ]?[a-zäöüß-]*"
-            r"(?:[sS]traße|[sS]trasse|[sS]tr\.|[wW]eg|[pP]latz|[aA]llee|[gG]asse|-Ring|[uU]fer|-Damm)"
-            r"[ ]\d{1,4}[ ]?[a-z]?(?:,[ ](?:D-)?\d{5}[ ][A-ZÄÖÜ][\wäöüß.-]+)?(?!\w)"
-        ),
-        0.7,
-        Severity.MEDIUM,
-        context=("adresse", "anschrift", "wohn", "straße"),
-    ),
+    *ADDRESSES,
+    *NATIONAL,
 )
