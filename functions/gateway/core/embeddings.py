@@ -9,13 +9,14 @@ from typing import Any
 
 from functions.gateway.core.admission import Admission
 from functions.gateway.core.booking import Booking
-from functions.gateway.core.errors import ProviderBadResponse, ProviderRejected
+from functions.gateway.core.errors import ProviderBadResponse, ProviderRejected, begun_before
 from functions.gateway.core.models import Caller, Json, Provider, QuestionVector, Target, Usage
 from functions.gateway.core.needs import estimated_input
 from functions.gateway.core.ports import ChatWire, ProviderDirectory
 from functions.gateway.core.routing import resolved
 from functions.gateway.core.usage import UsageBook
 from functions.kit.context import current
+from functions.kit.errors import DcoderError
 
 # Calls for one request at once.
 _AT_ONCE = 4
@@ -123,9 +124,10 @@ class Embedder:
             failures = [answer for answer in answers if isinstance(answer, BaseException)]
             whole = [answer for answer in answers if not isinstance(answer, BaseException)]
             usages = [await _usage(target, batch, answer) for batch, answer in zip(batches, answers, strict=True)]
-            if whole:
-                # What was answered is billed, whatever became of the rest.
-                await self._usage.record(booking, _sum(usages), status="error" if failures else "ok")
+            if whole or any(usages):
+                # What was answered, if only in part, is billed, whatever became of the rest.
+                used = _sum([usage for usage in usages if usage is not None])
+                await self._usage.record(booking, used, status="error" if failures else "ok")
             if failures:
                 raise failures[0]
         return Embedded(target, whole[0] if len(whole) == 1 else _merged(whole), seconds)
@@ -138,7 +140,10 @@ class Embedder:
                 return await wire.embed(target, batch)
 
         if len(batches) == 1:
-            return [await wire.embed(target, batches[0])]
+            try:
+                return [await wire.embed(target, batches[0])]
+            except DcoderError as error:
+                return [error]
         return await asyncio.gather(*(ask(batch) for batch in batches), return_exceptions=True)
 
 
@@ -149,9 +154,11 @@ def _batches(given: Any, most: int) -> list[Any]:
     return [given[at : at + most] for at in range(0, len(given), most)]
 
 
-async def _usage(target: Target, batch: Json, answer: Json | BaseException) -> Usage:
+async def _usage(target: Target, batch: Json, answer: Json | BaseException) -> Usage | None:
+    """What one call took; None where it took nothing."""
     if isinstance(answer, BaseException):
-        return Usage()
+        begun = isinstance(answer, DcoderError) and begun_before(answer) is not None
+        return await estimated_input(target, batch["input"]) if begun else None
     return Usage.of(answer.get("usage")) or await estimated_input(target, batch["input"])
 
 

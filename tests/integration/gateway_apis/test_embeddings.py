@@ -60,3 +60,14 @@ async def test_what_was_answered_before_a_failure_is_metered(everywhere: Everywh
     assert (failed.status, failed.code) == (502, "provider_unavailable")
     counted = await everywhere.metered("google", 1)
     assert counted["promptTokens"] == (await everywhere.billed("google"))["embeddingTokens"] > 0
+
+
+async def test_an_answer_that_was_cut_is_metered(everywhere: Everywhere) -> None:
+    made = (await everywhere.billed("openai")).get("embeddingCalls", 0)
+    await everywhere.fault("openai", fault="cut-mid-stream", times=1)
+    cut = await everywhere.api.call(
+        "POST", "/v1/embeddings", {"model": "openai/text-embedding-3-small", "input": "low tide"}
+    )
+    assert (cut.status, cut.code) == (502, "provider_bad_response")
+    counted = await everywhere.metered("openai", made + 1)
+    assert counted["promptTokens"] == (await everywhere.billed("openai"))["embeddingTokens"] > 0
