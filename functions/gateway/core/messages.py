@@ -15,6 +15,7 @@ from functions.gateway.core.translation.anthropic_stream import AnthropicStream
 from functions.gateway.core.translation.messages_request import chat_request
 from functions.gateway.core.translation.messages_response import message
 from functions.gateway.core.translation.messages_stream import MessageStream
+from functions.gateway.core.translation.reasoning_items import is_sealed
 from functions.gateway.core.translation.refusals import refuse
 
 # Anthropic runs these itself and bills them by use, which no count of tokens shows.
@@ -33,12 +34,17 @@ _BETAS: Final = (
     "fine-grained-tool-streaming",
     "interleaved-thinking",
     "max-tokens-3-5-sonnet",
+    "mid-conversation-output-config",
     "model-context-window-exceeded",
     "output-128k",
+    "output-300k",
     "pdfs",
     "prompt-caching",
     "redact-thinking",
     "structured-outputs",
+    "task-budgets",
+    "thinking-display-updates",
+    "thinking-token-count",
     "token-counting",
     "token-efficient-tools",
 )
@@ -162,7 +168,11 @@ def _has_others_thoughts(message: Any) -> bool:
 
 
 def _is_others_thought(block: Any) -> bool:
-    return isinstance(block, Mapping) and block.get("type") == "thinking" and block.get("signature") == ""
+    return isinstance(block, Mapping) and block.get("type") == "thinking" and _is_unsigned(block)
+
+
+def _is_unsigned(block: Mapping[str, Any]) -> bool:
+    return block.get("signature") == "" or is_sealed(block.get("signature"))
 
 
 def _is_marked(value: Any) -> bool:

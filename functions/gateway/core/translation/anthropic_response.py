@@ -23,6 +23,7 @@ FINISH_REASONS = {
 THINKING = frozenset({"thinking", "redacted_thinking"})
 
 _REFUSED = "The model declined to answer."
+_COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _KEPT = ("cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation", "server_tool_use")
 
 
@@ -52,6 +53,7 @@ def usage_of(usage: Mapping[str, Any] | None) -> Json | None:
     """
     if not usage:
         return None
+    usage = _with_compactions(usage)
     read, written = usage.get("cache_read_input_tokens") or 0, usage.get("cache_creation_input_tokens") or 0
     thought = (usage.get("output_tokens_details") or {}).get("thinking_tokens")
     kept = {name: usage[name] for name in _KEPT if usage.get(name)}
@@ -61,6 +63,25 @@ def usage_of(usage: Mapping[str, Any] | None) -> Json | None:
     # Our name of it, and OpenAI's.
     whole["prompt_tokens_details"] |= {"cache_creation_tokens": written, "cache_write_tokens": written}
     return whole
+
+
+def _with_compactions(usage: Mapping[str, Any]) -> Mapping[str, Any]:
+    """All that is billed: what it took to compact the conversation is no part of the other figures.
+
+    Source: anthropic-sdk-python, `BetaUsage.iterations`.
+    """
+    compactions = [each for each in usage.get("iterations") or () if each["type"] == "compaction"]
+    if not compactions:
+        return usage
+    rounds = [usage, *compactions]
+    kept = [each.get("cache_creation") or {} for each in rounds]
+    return {
+        **usage,
+        **{name: sum(each.get(name) or 0 for each in rounds) for name in _COUNTS},
+        "cache_creation": {
+            name: sum(each.get(name) or 0 for each in kept) for name in {name for k in kept for name in k}
+        },
+    }
 
 
 def refusal_text(message: Mapping[str, Any]) -> str | None:

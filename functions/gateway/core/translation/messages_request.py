@@ -1,7 +1,7 @@
 """Anthropic's message request as OpenAI's chat request, for callers who speak Anthropic to any provider.
 
 Marks for Anthropic's prompt cache are left out for the others, which cache by themselves; so are thinking blocks of
-earlier answers, which only Anthropic can read.
+earlier answers, but for Google's signatures in them, which go back to Google.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ import orjson
 from functions.gateway.core.models import Json
 from functions.gateway.core.needs import thinks_unasked
 from functions.gateway.core.translation.parts import known_only
+from functions.gateway.core.translation.reasoning_items import read_thoughts
 from functions.gateway.core.translation.refusals import refuse
 
 _PLAIN = {
@@ -147,12 +148,14 @@ class _Reader:
 
     def _assistant(self, content: Any, place: str) -> Json:
         texts, calls, thinking = [], [], []
+        extras: Json = {}
         for index, block in enumerate(_blocks(content, place)):
             kind, at = block.get("type"), f"{place}[{index}]"
             if kind == "tool_use":
                 calls.append(self._call(block, at))
             elif kind in ("thinking", "redacted_thinking"):
                 thinking.append(block)
+                extras |= read_thoughts(block.get("signature"), self._kind).extras
             elif kind == "text":
                 texts.append(self._part(block, at))
             else:
@@ -162,7 +165,11 @@ class _Reader:
             "content": _content(texts) if texts else None,
             "tool_calls": calls,
             "thinking_blocks": thinking if self._anthropic else [],
+            "extra_content": extras.pop("", None),
         }
+        for call in calls:
+            if call["id"] in tuple(extras):
+                call["extra_content"] = extras[call["id"]]
         return {name: value for name, value in message.items() if name in {"role", "content"} or value}
 
     def _call(self, block: Json, place: str) -> Json:

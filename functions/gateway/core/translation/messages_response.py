@@ -8,6 +8,7 @@ import orjson
 
 from functions.gateway.core.models import Json
 from functions.gateway.core.translation.answers import written_to_cache
+from functions.gateway.core.translation.reasoning_items import Thoughts, sealed, thoughts_of
 
 STOP_REASONS = {
     "stop": "end_turn",
@@ -57,14 +58,20 @@ def usage_of(usage: Mapping[str, Any]) -> Json:
     }
 
 
-def thinking_block(thinking: str) -> Json:
-    """What another provider's model thought; it has no signature and cannot be sent to Anthropic."""
-    return {"type": "thinking", "thinking": thinking, "signature": ""}
+def thinking_block(thinking: str, signature: str = "") -> Json:
+    """What another provider's model thought, signed by it if at all; it cannot be sent to Anthropic."""
+    return {"type": "thinking", "thinking": thinking, "signature": signature}
 
 
 def tool_use(call_id: str | None, name: str, arguments: Json) -> Json:
     """The call of a tool; some providers give it no id, without which its result could not be sent."""
     return {"type": "tool_use", "id": call_id or f"toolu_{uuid4().hex}", "name": name, "input": arguments}
+
+
+def signatures(extras: Json) -> Iterator[Json]:
+    """A block that carries what Google signed of calls, which it wants back with their results; at the end of them."""
+    if any(extras):
+        yield thinking_block("", sealed(Thoughts(extras=extras)))
 
 
 def _blocks(said: Json) -> Iterator[Json]:
@@ -82,3 +89,4 @@ def _blocks(said: Json) -> Iterator[Json]:
         if not isinstance(arguments, dict):
             raise TypeError("the arguments of a call must be an object")
         yield tool_use(call.get("id"), function["name"], arguments)
+    yield from signatures(thoughts_of(said).extras)

@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 
 from functions.gateway.core.models import Json
-from functions.gateway.core.translation.messages_response import ending, thinking_block, tool_use, usage_of
+from functions.gateway.core.translation.messages_response import (
+    ending,
+    signatures,
+    thinking_block,
+    tool_use,
+    usage_of,
+)
+from functions.gateway.core.translation.reasoning_items import thoughts_of
 
 
 class MessageStream:
@@ -20,6 +27,7 @@ class MessageStream:
         self._ending: Json | None = None
         self._calls: set[int] = set()
         self._usage: Json = {}
+        self._extras: Json = {}
 
     def add(self, chunk: Json) -> Iterator[Json]:
         """The events that a chunk makes.
@@ -39,6 +47,8 @@ class MessageStream:
     def end(self) -> Iterator[Json]:
         """The events behind the last chunk."""
         yield from self._close()
+        for block in signatures(self._extras):
+            yield from self._thought(block)
         # Some providers end their stream without a word of why.
         said = self._ending or ending({"finish_reason": "tool_calls" if self._calls else "stop"})
         yield {"type": "message_delta", "delta": said, "usage": usage_of(self._usage)}
@@ -49,7 +59,9 @@ class MessageStream:
         if thinking:
             yield from self._within(thinking_block(""))
             yield self._piece({"type": "thinking_delta", "thinking": thinking})
-        for block in delta.get("thinking_blocks") or ():
+        thoughts = thoughts_of(delta)
+        self._extras |= thoughts.extras
+        for block in thoughts.blocks:
             yield from self._thought(block)
         text = delta.get("content") or delta.get("refusal")
         if text:

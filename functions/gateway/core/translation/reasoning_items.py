@@ -1,7 +1,7 @@
-"""What a model thought, as a reasoning item of the Responses API.
+"""What a model thought, as a reasoning item of the Responses API or the signature of a thinking block of Anthropic's.
 
-Anthropic's thinking blocks and Google's signatures must come back as they were said, and the Responses format has one
-field for such things: `encrypted_content`. They are put there, and taken out again for the provider they came from.
+Anthropic's thinking blocks and Google's signatures must come back as they were said, and each format has one field for
+such things: `encrypted_content`, `signature`. They are put there, and taken out again for the provider they came from.
 """
 
 import base64
@@ -33,6 +33,25 @@ class Thoughts:
     extras: dict[str, Any] = field(default_factory=dict)
 
 
+def thoughts_of(said: Mapping[str, Any]) -> Thoughts:
+    """What belongs to a message, or to a piece of one, beside its words."""
+    extras = {call["id"]: call["extra_content"] for call in said.get("tool_calls") or () if call.get("extra_content")}
+    if said.get("extra_content"):
+        extras[""] = said["extra_content"]
+    return Thoughts(list(said.get("thinking_blocks") or ()), extras)
+
+
+def sealed(thoughts: Thoughts) -> str:
+    """The thoughts as a text that means nothing to anybody else; empty where there are none."""
+    kept = {"blocks": thoughts.blocks, "extras": thoughts.extras}
+    return _MARK + base64.b64encode(orjson.dumps(kept)).decode() if any(kept.values()) else ""
+
+
+def is_sealed(text: object) -> bool:
+    """Whether a text was sealed here."""
+    return isinstance(text, str) and text.startswith(_MARK)
+
+
 def reasoning_item(words: str, thoughts: Thoughts) -> Json | None:
     """The item; None where nothing was thought."""
     if not words and not thoughts.blocks and not thoughts.extras:
@@ -42,9 +61,8 @@ def reasoning_item(words: str, thoughts: Thoughts) -> Json | None:
         "type": "reasoning",
         "summary": [{"type": "summary_text", "text": words}] if words else [],
     }
-    kept = {"blocks": thoughts.blocks, "extras": thoughts.extras}
-    if any(kept.values()):
-        item["encrypted_content"] = _MARK + base64.b64encode(orjson.dumps(kept)).decode()
+    if content := sealed(thoughts):
+        item["encrypted_content"] = content
     return item
 
 
@@ -53,17 +71,16 @@ def is_own_item(item: object) -> bool:
     return (
         isinstance(item, Mapping)
         and item.get("type") == "reasoning"
-        and (str(item.get("id")).startswith(_OWN_ID) or str(item.get("encrypted_content")).startswith(_MARK))
+        and (str(item.get("id")).startswith(_OWN_ID) or is_sealed(item.get("encrypted_content")))
     )
 
 
-def read_thoughts(item: Mapping[str, Any], kind: str) -> Thoughts:
-    """What of an item can be sent back to a kind of provider; nothing where it came from another."""
-    sealed = item.get("encrypted_content")
-    if not isinstance(sealed, str) or not sealed.startswith(_MARK):
+def read_thoughts(text: object, kind: str) -> Thoughts:
+    """What of a sealed text can be sent back to a kind of provider; nothing where it came from another."""
+    if not isinstance(text, str) or not is_sealed(text):
         return Thoughts()
     try:
-        kept = orjson.loads(base64.b64decode(sealed.removeprefix(_MARK), validate=True))
+        kept = orjson.loads(base64.b64decode(text.removeprefix(_MARK), validate=True))
     except (binascii.Error, orjson.JSONDecodeError):
         return Thoughts()
     if not isinstance(kept, dict):

@@ -114,7 +114,7 @@ class _Messages:
         if kind == "reasoning":
             if self._said is not None:
                 yield from self._end()
-            self._thoughts = read_thoughts(item, self._kind)
+            self._thoughts = read_thoughts(item.get("encrypted_content"), self._kind)
         elif kind == "function_call":
             self._assistant().setdefault("tool_calls", []).append(self._call(item, place))
         elif kind == "message" and item.get("role") == "assistant":

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from functions.gateway.core.models import Json
 from functions.gateway.core.translation.answers import Head, usage_object, written_to_cache
-from functions.gateway.core.translation.reasoning_items import Thoughts, reasoning_item
+from functions.gateway.core.translation.reasoning_items import reasoning_item, thoughts_of
 
 # What the answer repeats of its request, and what it says where the request said nothing.
 _ECHOED: Mapping[str, Any] = {
@@ -98,14 +98,6 @@ def call_item(call_id: str | None, name: str, arguments: str, status: str = "com
         "name": name,
         "arguments": arguments,
     }
-
-
-def thoughts_of(said: Mapping[str, Any]) -> Thoughts:
-    """What belongs to a message, or to a piece of one, beside its words."""
-    extras = {call["id"]: call["extra_content"] for call in said.get("tool_calls") or () if call.get("extra_content")}
-    if said.get("extra_content"):
-        extras[""] = said["extra_content"]
-    return Thoughts(list(said.get("thinking_blocks") or ()), extras)
 
 
 def chat_completion(answer: Json) -> Json:

@@ -8,7 +8,7 @@ from typing import Any
 
 from functions.gateway.core.models import Json
 from functions.gateway.core.translation.answers import Head
-from functions.gateway.core.translation.reasoning_items import Thoughts, reasoning_item
+from functions.gateway.core.translation.reasoning_items import Thoughts, reasoning_item, thoughts_of
 from functions.gateway.core.translation.responses_response import (
     blank,
     call_item,
@@ -17,7 +17,6 @@ from functions.gateway.core.translation.responses_response import (
     finish_of,
     message_item,
     text_part,
-    thoughts_of,
 )
 
 _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})

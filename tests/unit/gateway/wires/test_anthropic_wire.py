@@ -14,7 +14,7 @@ from functions.gateway.core.errors import (
     ProviderTimeout,
     ProviderUnavailable,
 )
-from functions.gateway.core.models import Target
+from functions.gateway.core.models import Target, Usage
 from functions.kit.errors import DcoderError
 from tests.unit.gateway.wires.provider import LocalProvider, Reply, target
 from tests.unit.gateway.wires.told import Told, of_chunks, of_completion
@@ -88,6 +88,27 @@ async def test_the_request_on_the_wire(provider: LocalProvider, http: ProviderHt
     assert "authorization" not in asked.headers
     assert asked.json["model"] == "claude-x"
     assert "stream" not in asked.json
+
+
+async def test_what_it_took_to_compact_a_conversation_is_counted(provider: LocalProvider, http: ProviderHttp) -> None:
+    compacted = {
+        "type": "compaction",
+        "input_tokens": 100,
+        "output_tokens": 40,
+        "cache_read_input_tokens": 0,
+        "cache_creation_input_tokens": 5,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 5},
+    }
+    usage = {**USAGE, "iterations": [{**USAGE, "type": "message"}, compacted]}
+    provider.will(Reply.json({**message([{"type": "text", "text": "hi"}]), "usage": usage}))
+    told = Usage.of((await AnthropicWire(http).complete(at(provider), QUESTION))["usage"])
+    assert told == Usage(165, 47, False, 30, 25, 5, 3)
+    events: list[Json] = [
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage},
+        {"type": "message_stop"},
+    ]
+    streamed = await stream(provider, http, start(), *block(0, {"type": "text", "text": "hi"}), *events)
+    assert Usage.of(streamed.usage) == told
 
 
 async def test_thinking_words_and_calls(provider: LocalProvider, http: ProviderHttp) -> None:

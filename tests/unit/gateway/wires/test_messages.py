@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from functions.gateway.core.errors import ProviderRejected
+from functions.gateway.core.messages import Messages
+from functions.gateway.core.models import Provider, Target
 from functions.gateway.core.translation.messages_request import chat_request
 from functions.gateway.core.translation.messages_response import message
 from functions.gateway.core.translation.messages_stream import MessageStream
@@ -274,3 +276,57 @@ def test_pieces_of_calls_that_are_mixed_cannot_be_told() -> None:
         list(stream.add(one))
     with pytest.raises(ValueError, match="mixed"):
         list(stream.add(call(0, "}")))
+
+
+SIGNED: Json = {"google": {"thought_signature": "Z29vZ2xl"}}
+CALL: Json = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def put_together(*chunks: Json) -> list[Json]:
+    """The content that a client makes of a stream."""
+    writer = MessageStream()
+    events = [event for chunk in chunks for event in writer.add(chunk)] + list(writer.end())
+    blocks: list[Json] = []
+    for event in events:
+        if event["type"] == "content_block_start":
+            blocks.append(dict(event["content_block"]))
+        elif event["type"] == "content_block_delta":
+            piece = {name: value for name, value in event["delta"].items() if name != "type"}
+            for name, value in piece.items():
+                blocks[-1][name] = value if name == "signature" else blocks[-1].get(name, "") + value
+    return blocks
+
+
+def of_stream(**delta: Any) -> Json:
+    return {"id": "c", "created": 1, "model": "m", "choices": [{"index": 0, "delta": delta}]}
+
+
+GEMINI_SAID = [
+    message(
+        completion("tool_calls", content=None, reasoning_content="Hm.", tool_calls=[{**CALL, "extra_content": SIGNED}])
+    ),
+    {
+        "content": put_together(
+            of_stream(reasoning_content="Hm."),
+            of_stream(tool_calls=[{"index": 0, **CALL, "function": {"name": "f"}, "extra_content": SIGNED}]),
+        )
+    },
+]
+
+
+@pytest.mark.parametrize("said", GEMINI_SAID, ids=["whole", "streamed"])
+def test_what_gemini_signed_goes_back_to_it_and_to_nobody_else(said: Json) -> None:
+    assert [block["type"] for block in said["content"]] == ["thinking", "tool_use", "thinking"]
+    assert [block["thinking"] for block in said["content"][::2]] == ["Hm.", ""]
+    asked = {"max_tokens": 9, "messages": [{"role": "assistant", "content": said["content"]}]}
+    sent = {kind: chat_request(asked, kind, "m")["messages"][0] for kind in ("google", "vertex", "openai")}
+    assert sent["google"]["tool_calls"] == sent["vertex"]["tool_calls"] == [{**CALL, "extra_content": SIGNED}]
+    assert sent["openai"] == {"role": "assistant", "content": None, "tool_calls": [CALL]}
+    target = Target(Provider("p", "anthropic", "https://a", "k"), "m")
+    native = Messages(asked, {}).native(target, None, stream=False)
+    assert [block["type"] for block in native["messages"][0]["content"]] == ["tool_use"]
+
+
+def test_words_alone_are_told_alone() -> None:
+    said = message(completion("stop", content="Four.", extra_content=SIGNED))["content"]
+    assert said == put_together(of_stream(content="Four.", extra_content=SIGNED)) == [{"type": "text", "text": "Four."}]

@@ -11,6 +11,7 @@ from functions.gateway.core.translation.gemini_response import chat_completion a
 from functions.gateway.core.translation.gemini_stream import GeminiStream
 from functions.gateway.core.translation.messages_response import message
 from functions.gateway.core.translation.messages_stream import MessageStream
+from functions.gateway.core.translation.reasoning_items import is_sealed
 from tests.unit.gateway.wires.recordings import ABSENT, Recording, of
 from tests.unit.gateway.wires.told import Told, of_any_chunks, of_chunks, of_completion
 
@@ -50,7 +51,8 @@ def comparable(told: Told) -> Told:
     told.signatures, told.logprobs = [], []
     # An id that was missing is made up.
     told.calls = [(call_id if len(call_id) < 36 else "", name, given) for call_id, name, given in told.calls]
-    told.thinking = [block for block in told.thinking if block.get("signature") != ""]
+    unsigned = {"", *(text for block in told.thinking if is_sealed(text := block.get("signature")))}
+    told.thinking = [block for block in told.thinking if block.get("signature") not in unsigned]
     if told.refusal:
         # There a refusal is words like any other.
         told.text, told.refusal = told.text or told.refusal, ""
