@@ -1,8 +1,17 @@
-"""What no step may alter wherever it stands in prose: inline code, quoted text, numbers, addresses, tags."""
+"""What no step may alter wherever it stands in prose: inline code, formulas, quoted text, numbers, addresses, tags."""
 
 import re
 
 _CODE = r"`[^`\n]+`"
+# TeX as Pandoc reads it: no space inside of single dollars, no digit behind them, or "$5 and $6" would be a formula.
+_FORMULAS = (
+    r"\$\$[^$\n]{1,1000}+\$\$",
+    r"\$(?=[^\s$])[^$`\n]{1,300}+(?<=\S)\$(?!\d)",
+    r"\\\((?>[^\\\n]|\\(?!\))){1,1000}+\\\)",
+    r"\\\[(?>[^\\\n]|\\(?!\])){1,1000}+\\\]",
+)
+# No apostrophe: nothing of a word before it, none behind it.
+_SINGLE = r"(?<![\w'])'(?=[^\s'])(?>[^'`\n]|(?<=\w)'(?=\w)){1,300}+(?<=\S)'(?!\w)"
 
 
 def _between(opening: str, closing: str) -> str:
@@ -18,12 +27,19 @@ QUOTED = "|".join(
         _between("\u201e", "\u201c"),
         _between("\u201e", "\u201d"),
         _between("\u00ab", "\u00bb"),
+        _between("\u2018", "\u2019"),
+        _between("\u300c", "\u300d"),
+        _between("\u300e", "\u300f"),
+        _SINGLE,
+        *_FORMULAS,
     ]
 )
 _QUOTED = re.compile(QUOTED)
-_QUOTES = ('"', "`", "\u201c", "\u201e", "\u00ab")
+_QUOTES = ('"', "`", "'", "$", "\\", "\u201c", "\u201e", "\u00ab", "\u2018", "\u300c", "\u300e")
 _NUMERALS = r"\d\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209f\u2150-\u218b\u2460-\u249b"
-_PLAIN = re.compile(rf'[{_NUMERALS}"`@<\u201c\u201d\u201e\u00ab\u00bb]|://|www\.')
+_PLAIN = re.compile(
+    rf'[{_NUMERALS}"`@<\u201c\u201d\u201e\u00ab\u00bb\u300c\u300e$\\]|(?<![\w\'])\'(?=[^\s\'])|(?<!\w)\u2018|://|www\.'
+)
 _PRECIOUS = re.compile(rf"[{_NUMERALS}@<>]+|://|www\.")
 _AS_SPACES = str.maketrans("\n\t\r", "   ")
 

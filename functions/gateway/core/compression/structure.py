@@ -1,4 +1,4 @@
-"""Parts prose from what must keep every byte: code, JSON, tables, quotations.
+"""Parts prose from what must keep every byte: code, JSON, YAML, tables, quotations.
 
 Where a line could be either, it counts as the latter: compressing less is the cheaper mistake.
 """
@@ -6,6 +6,8 @@ Where a line could be either, it counts as the latter: compressing less is the c
 import json
 import re
 from typing import NamedTuple
+
+from functions.gateway.core.compression.layout import mark_directives, mark_keys, mark_preformatted
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\n]*)")
 _VERBATIM_LINE = re.compile(
@@ -24,6 +26,13 @@ _VERBATIM_LINE = re.compile(
     | \ {0,3}(?:if|for|while|elif|with|except|else|try|finally|switch)\b[^\n]{0,120}[:{]\s*$
     | \ {0,3}(?:\$|>>>|\.\.\.)\s+\w
     | \ {0,3}(?:SELECT\s[^\n]*\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|CREATE\s+\w+|DELETE\s+FROM|ALTER\s+TABLE)\b
+    | \ {0,3}(?:SELECT|FROM|WHERE|AND|OR|(?:(?:LEFT|RIGHT|INNER|OUTER|FULL|CROSS)\s)?JOIN|(?:GROUP|ORDER)\sBY|HAVING
+        |LIMIT|VALUES|UNION|RETURNING)\b[^\n]{0,300}$
+    | \ {0,3}(?:RUN|COPY|ADD|CMD|ENTRYPOINT|ENV|ARG|WORKDIR|EXPOSE|VOLUME|HEALTHCHECK|ONBUILD)\s+\S  # an image
+    | \ {0,8}(?:File\ "[^"\n]{1,300}",\ line\ \d|at\ [\w$.<>]{1,150}\(|Caused\ by:\ |Traceback\ \(most)      # a trace
+    | [\w.]{1,120}(?:Error|Exception|Warning)(?::\s|$)
+    | \ {0,3}\((?:def\w*|let\*?|lambda|cond|setq?|ns|fn|require)\b                                              # Lisp
+    | \ {0,8}(?:def\s+[\w.?!]{1,80}(?:\([^()\n]*\))?|end)\s*$                                               # Ruby
     | \ {0,3}[\w.\[\]'"]{1,80}\s{0,9}(?:[-+*/&]?=|:=|=>|<-)\s*\S     # an assignment
     | \ {0,3}[\w.]{1,80}\([^()\n]{0,200}\)\s*$              # a call
     """,
@@ -62,6 +71,8 @@ def split_blocks(text: str) -> list[Block]:
     verbatim = [_is_verbatim(line) for line in lines]
     _mark_fences(lines, verbatim)
     _mark_columns(lines, verbatim)
+    for mark in (mark_keys, mark_preformatted, mark_directives):
+        mark(lines, verbatim)
     if True in verbatim:
         _fill_gaps(lines, verbatim)
     blocks: list[Block] = []

@@ -8,7 +8,7 @@ _RULERS = ("---", "===", "___", "***", "~~~", "###", "+++", "...", "\u2500" * 3,
 
 # Not the zero-width joiners: Persian, Indic scripts and emoji mean something by them.
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
-_WORD_OR_KEPT = re.compile(rf'({QUOTED})|[^\s"`\u201c\u201e\u00ab]+')
+_WORD_OR_KEPT = re.compile(rf'({QUOTED})|[^\s"`\'$\\\u201c\u201e\u00ab\u2018\u300c\u300e]+')
 _TRAILING = re.compile(r"(?<![ \t])[ \t]+(?=\r?\n)")
 _BLANK_LINES = re.compile(r"\n(?:\r?\n){2,}")
 _SPACES = re.compile("  +")

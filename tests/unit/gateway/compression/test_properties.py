@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -180,3 +181,28 @@ def test_never_longer_and_always_the_same(text: str, level: Level) -> None:
 @quick
 def test_no_character_is_made_up(text: str, level: Level) -> None:
     assert set(squeezed(text, level)) <= {*text, " ", "\n", "[", "\u2026", "]"}
+
+
+@pytest.mark.parametrize("level", ["light", "full"])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "'not   now'",
+        "\u2018not   now\u2019",
+        "\u300c\u8bf7   \u4fdd\u7559\u300d",
+        "\u00ab\u0627\u0644\u0631\u062c\u0627\u0621   \u0627\u0644\u0627\u062d\u062a\u0641\u0627\u0638\u00bb",
+        "$a   + b_i$",
+        "$$\\sum   x$$",
+        r"\(x   + y\)",
+        r"\[x   + y\]",
+    ],
+)
+def test_quotations_and_formulas_of_many_kinds_keep_every_byte(kept: str, level: Level) -> None:
+    line = f"Above the door of the mill stands {kept} and nobody who lives there knows what it might mean to anybody."
+    assert kept in squeezed(in_context(line), level)
+
+
+@pytest.mark.parametrize("level", ["light", "full"])
+def test_amounts_and_apostrophes_are_no_quotations(level: Level) -> None:
+    text = "It costs $5   and not $6,   doesn't it?   The '90s   weren't like that."
+    assert "   " not in squeezed(text, level)

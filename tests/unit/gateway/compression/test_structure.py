@@ -23,6 +23,22 @@ VERBATIM = {
     "TSV": "a\tb   c\td\ne\tf\tg",
     "columns": "NAME      READY   STATUS\npod-a     1/1     Running",
     "quotation": "> He   said so.",
+    "YAML": "apiVersion:   v1\nkind: Pod\nmetadata:\n  name:   pod\n  labels:\n  - a   b\n  # a   comment\nspec: {}",
+    "YAML list": "- name:   one\n  image: x\n- name: two\n  image:   y",
+    "front matter": "title:   Of bread\nauthor: Ann   B\ntags: [a]",
+    "SQL over lines": "SELECT   *\nFROM   users\nLEFT JOIN   orders ON a = b\nWHERE   age > 3\n  AND   name = 'x'",
+    "Dockerfile": "FROM   python\nRUN   apt-get update\nCOPY   . /app",
+    "trace": 'Traceback (most recent call last):\n  File "a.py", line 3, in f\n    f(a,   b)\nValueError: bad   value',
+    "Java trace": "java.lang.NullPointerException: a   b\n  at com.acme.Foo.bar(Foo.java:3)\nCaused by: x   y",
+    "HTML preformatted": "<pre>\nkeep   this\n\n\n\n  and   that\n</pre>",
+    "script": "<script>\nlet a   = 1\n\n\nalert(a)   // b\n</script>",
+    "Ruby": "def f\n  put   it\nend",
+    "Lisp": "(defun f   (x) x)",
+    "reStructuredText": ".. note::\n\n   keep   this\n\n   and   that",
+    "nested fences": "````md\na   b\n```python\nx  =   1\n```\nc   d\n````",
+    "CRLF fence": "```\r\nx   = 1\r\n\r\n\r\ny   = 2\r\n```",
+    "diff": "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n-old   = 1\n+new   = 2",
+    "JSON lines": '{"a":   1}\n{"a":   2}',
 }
 
 
@@ -47,6 +63,21 @@ def test_json_in_a_sentence_is_cut_out_of_it() -> None:
 
 def test_citations_are_not_json() -> None:
     assert [block.prose for block in split_blocks("As shown before [3], this is so [12].")] == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Alice: I think that we should go there before it rains again today.\nBob: So do I, and we had better hurry.",
+        "Note: bring bread.\nWarning: the lake is cold.",
+        "Question: who wrote it?\nAnswer: somebody else did.",
+        "The <pre> tag keeps white space. What else does it do?",
+    ],
+)
+def test_what_merely_has_a_label_is_prose(text: str) -> None:
+    assert any(block.prose for block in split_blocks(f"{text}\n\nThere is more."))
+    assert "".join(block.text for block in split_blocks(text)) == text
+    assert split_blocks(text)[0].prose
 
 
 def test_text_after_an_open_fence_is_code() -> None:
