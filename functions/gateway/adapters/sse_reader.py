@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from functions.gateway.core.errors import ProviderBadResponse
 
 _LARGEST_FRAME = 16 * 1024 * 1024
-_BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+# An empty line: one end of a line behind another, each of any of the three kinds.
+_BOUNDARY = re.compile(rb"\r\n(?:\r\n?|\n)|\n(?:\r\n?|\n)|\r\r\n?")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE = re.compile(rb"\r\n|\n|\r")
 
 
@@ -39,5 +41,6 @@ def _data(frame: bytes) -> bytes:
     # Nearly every frame is a single data line.
     if frame.startswith(b"data: ") and b"\n" not in frame and b"\r" not in frame:
         return frame[6:]
-    lines = [line[5:].removeprefix(b" ") for line in _LINE.split(frame) if line.startswith(b"data:")]
+    lines = _LINE.split(frame.removeprefix(_BYTE_ORDER_MARK))
+    lines = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
     return b"\n".join(lines)

@@ -24,15 +24,23 @@ async def events(wire: bytes, cuts: list[int]) -> list[bytes]:
     return [event async for event in read_events(torn(wire, cuts))]
 
 
+# The end of a line and of the empty one behind it, of any kind each; CR and LF together are one end.
+EMPTY_LINES = [b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r\n", b"\r\n\n", b"\n\r", b"\r\n\r", b"\r\r\n"]
+
+
 @settings(deadline=None)
 @given(
     st.lists(st.from_regex(rb"[a-z{}:\"]{1,30}", fullmatch=True), max_size=8),
-    st.sampled_from([b"\n", b"\r\n", b"\r"]),
+    st.lists(st.sampled_from(EMPTY_LINES), min_size=8, max_size=8),
     st.lists(st.integers(0, 10_000), max_size=40),
 )
-async def test_frames_survive_any_tearing(payloads: list[bytes], line_end: bytes, cuts: list[int]) -> None:
-    wire = b"".join(b"data: " + payload + line_end * 2 for payload in payloads)
+async def test_frames_survive_any_tearing(payloads: list[bytes], ends: list[bytes], cuts: list[int]) -> None:
+    wire = b"".join(b"data: " + payload + end for payload, end in zip(payloads, ends, strict=False))
     assert await events(wire, cuts) == payloads
+
+
+async def test_a_byte_order_mark_hides_no_event() -> None:
+    assert await events(b"\xef\xbb\xbfdata: a\n\ndata: b\n\n", []) == [b"a", b"b"]
 
 
 async def test_comments_ids_and_several_data_lines() -> None:
