@@ -31,7 +31,12 @@ class CoalescingTransport:
         """Send what is pending now."""
         if self._pending:
             pending, self._pending = self._pending, []
-            self._transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
+            try:
+                self._transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
+            except RuntimeError:
+                # uvloop's word for a connection whose client has left since.
+                if not self._transport.is_closing():
+                    raise
 
     def close(self) -> None:
         """Send what is pending, then close."""

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
+import uvloop
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from functions.kit.http_server import HttpProtocol
+from functions.kit.http_server import CoalescingTransport, HttpProtocol
 
 asked: list[str] = []
 
@@ -61,3 +62,26 @@ async def test_requests_behind_one_another_are_answered_in_turn() -> None:
         answers = [await reader.readuntil(b"\r\n\r\n") for _ in range(2)]
     assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
     assert asked == ["/1", "/2"]
+
+
+def test_who_has_left_is_written_nothing_and_nothing_of_it_is_told() -> None:
+    told: list[object] = []
+
+    async def leave() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(context))
+        server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+        transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
+        ours = CoalescingTransport(transport, loop)
+        ours.write(b"x")
+        transport.abort()
+        for _ in range(3):
+            ours.write(b"y")
+            await asyncio.sleep(0)
+        server.close()
+        await server.wait_closed()
+
+    # The loop that serves; asyncio's own transports say nothing.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(leave())
+    assert not told
