@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from functions.kit.context import current
@@ -49,6 +50,9 @@ def as_dcoder_error(error: BaseException) -> DcoderError:
         return _validation(error)
     if isinstance(error, HTTPException):
         return _BY_STATUS.get(error.status_code, Internal)(str(error.detail))
+    if isinstance(error, ClientDisconnect):
+        # Nobody hears it, and yet it is counted: not as a fault of ours.
+        return InvalidRequest("the client left before its request was whole")
     if _is_redis_away(error):
         return _away("redis")
     if isinstance(error, _NOT_TEXT):

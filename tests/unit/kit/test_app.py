@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 
 import httpx2 as httpx
 import pytest
+from fastapi import Request
+from starlette.types import Message, Scope
 
 from functions.kit.app import FunctionApp
 from functions.kit.catalogue import load_catalogue
@@ -11,14 +13,23 @@ from functions.kit.failures import envelope
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
+def app() -> FunctionApp:
     app = FunctionApp()
 
     @app.get("/breaks")
     async def breaks() -> None:
         raise RuntimeError("the password is 1234")
 
+    @app.post("/reads")
+    async def reads(request: Request) -> int:
+        return len(await request.body())
+
     app.serve_within_the_kit(load_catalogue().by_name("platform-tenants"), envelope)
+    return app
+
+
+@pytest.fixture
+async def client(app: FunctionApp) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://app") as client:
         yield client
 
@@ -35,3 +46,24 @@ async def test_a_bug_is_an_internal_error(client: httpx.AsyncClient) -> None:
 async def test_the_character_nul_in_an_address(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+
+
+async def test_a_client_that_leaves_while_it_sends_is_no_bug(
+    app: FunctionApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    messages: list[Message] = [
+        {"type": "http.request", "body": b"half", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+    scope: Scope = {"type": "http", "method": "POST", "path": "/reads", "query_string": b"", "headers": []}
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert not caplog.records
