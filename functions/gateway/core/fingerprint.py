@@ -54,6 +54,8 @@ def may_store(completion: Json) -> bool:
         and not message.get("tool_calls")
         and not message.get("function_call")
         and not message.get("refusal")
+        and not message.get("images")
+        and not message.get("audio")
     )
 
 

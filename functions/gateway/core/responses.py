@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from functions.gateway.core.dialects import ChunkReader, EventWriter
+from functions.gateway.core.errors import QuotaExceeded
 from functions.gateway.core.models import Json, Target
 from functions.gateway.core.outlines import outline_of
 from functions.gateway.core.translation.reasoning_items import is_own_item
@@ -15,6 +16,8 @@ from functions.gateway.core.translation.responses_response import chat_completio
 from functions.gateway.core.translation.responses_stream import ResponseReader, ResponseStream
 
 _OUTPUT = "function_call_output"
+# Least that OpenAI takes for `max_output_tokens`.
+_SHORTEST = 16
 
 
 class Responses:
@@ -44,11 +47,23 @@ class Responses:
 
         Raises:
             ProviderRejected: it needs answers to be kept, or tools that OpenAI runs itself.
+            QuotaExceeded: OpenAI takes no limit that is as low.
         """
         ensure_stateless(self.request)
-        limit = {} if most_tokens is None else {"max_output_tokens": most_tokens}
+        limit = {} if most_tokens is None else {"max_output_tokens": self._at_most(most_tokens)}
         fixed = {"store": False, "stream": stream, "model": target.model}
         return {**self.request, **self._without_others_thoughts(), **limit, **fixed}
+
+    def _at_most(self, most_tokens: int) -> int:
+        own = self.request.get("max_output_tokens")
+        if most_tokens < _SHORTEST and (own is None or own >= _SHORTEST):
+            raise QuotaExceeded(
+                "what is left of a limit has no room for the shortest answer that OpenAI can be held to",
+                details={"maxTokens": most_tokens, "needed": _SHORTEST},
+                retry_after=1,
+                is_final=True,
+            )
+        return most_tokens
 
     def _without_others_thoughts(self) -> Json:
         items = self.request.get("input")

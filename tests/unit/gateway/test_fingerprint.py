@@ -80,5 +80,7 @@ def test_only_whole_plain_answers_are_kept() -> None:
     assert not may_store(completion(message={"content": None, "tool_calls": [{}]}))
     assert not may_store(completion(message={"content": ""}))
     assert not may_store(completion(message={"content": "x", "refusal": "no"}))
+    assert not may_store(completion(message={"content": "x", "images": [{}]}))
+    assert not may_store(completion(message={"content": "x", "audio": {"id": "a"}}))
     assert not may_store({"choices": []})
     assert not may_store({})

@@ -136,6 +136,16 @@ def test_none_asked_for_stays_none_whatever_a_limit_leaves(asked: Dialect) -> No
     assert asked.native(target, None, stream=False)["max_tokens"] == 0
 
 
+def test_a_limit_that_openai_would_refuse_is_the_limit_s_refusal() -> None:
+    target = Target(Provider("p", "openai", "https://a", "k"), "m")
+    for own, most in ((None, 16), (100, 16), (3, 3)):
+        asked = Responses({"input": "?", "max_output_tokens": own})
+        assert asked.native(target, most, stream=False)["max_output_tokens"] == most
+        if own != most:
+            with pytest.raises(QuotaExceeded):
+                asked.native(target, 15, stream=False)
+
+
 def test_what_others_thought_is_not_passed_on_to_whom_did_not_think_it() -> None:
     target = Target(Provider("p", "openai", "https://a", "k"), "m")
     theirs = {"type": "reasoning", "id": "rs_68f", "summary": [], "encrypted_content": "gAAAAA"}

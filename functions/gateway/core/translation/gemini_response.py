@@ -119,6 +119,14 @@ def signature_of(part: Json) -> Json:
     return {"extra_content": {"google": {"thought_signature": signature}}} if signature else {}
 
 
+def image_of(part: Json) -> Json | None:
+    """A picture that the model drew, where others put one beside a chat's words (`images`); None for another part."""
+    inline = part.get("inlineData")
+    if inline is None or part.get("thought") or not inline["mimeType"].startswith("image/"):
+        return None
+    return {"type": "image_url", "image_url": {"url": f"data:{inline['mimeType']};base64,{inline['data']}"}}
+
+
 def _token(token: Json) -> Json:
     text = token.get("token", "")
     # A log probability of exactly zero is left out, as protobuf's JSON does with defaults.
@@ -141,6 +149,7 @@ def _message(parts: list[Json], refusal: str | None) -> Json:
     texts = [part for part in parts if "text" in part and not part.get("thought")]
     thoughts = [part["text"] for part in parts if "text" in part and part.get("thought")]
     calls = [tool_call(part) for part in parts if "functionCall" in part]
+    images = [image for part in parts if (image := image_of(part))]
     silent = not texts and (calls or refusal)
     message: Json = {
         "role": "assistant",
@@ -151,6 +160,8 @@ def _message(parts: list[Json], refusal: str | None) -> Json:
         message["tool_calls"] = calls
     if thoughts:
         message["reasoning_content"] = "".join(thoughts)
+    if images:
+        message["images"] = images
     for part in texts:
         message |= signature_of(part)
     return message

@@ -9,6 +9,7 @@ from functions.gateway.core.translation.gemini_response import (
     ending,
     finish_reason,
     head_of,
+    image_of,
     logprobs_of,
     refusal_of,
     signature_of,
@@ -89,7 +90,8 @@ class GeminiStream:
             self._calls[index] += 1
             return {"tool_calls": [{"index": number, **tool_call(part)}]}
         if "text" not in part:
-            return {}
+            image = image_of(part)
+            return {"images": [image]} if image else {}
         if part.get("thought"):
             return {"reasoning_content": part["text"]}
         # The last part of an answer is often an empty text.

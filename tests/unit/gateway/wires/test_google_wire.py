@@ -71,6 +71,19 @@ async def test_the_requests_on_the_wire(provider: LocalProvider, http: ProviderH
     assert provider.asked[0].query == "alt=sse"
 
 
+async def test_pictures_are_told_beside_the_words(provider: LocalProvider, http: ProviderHttp) -> None:
+    drawn = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+    sketch = {**drawn, "thought": True}
+    told = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}]
+    completion = await whole(provider, http, answer({"text": "Here: "}, sketch, drawn))
+    assert completion["choices"][0]["message"]["images"] == told
+    assert completion["choices"][0]["message"]["content"] == "Here: "
+    chunks = await stream(provider, http, answer({"text": "Here: "}, reason=None), answer(sketch, drawn))
+    assert [delta["images"] for c in chunks for choice in c["choices"] if "images" in (delta := choice["delta"])] == [
+        told
+    ]
+
+
 @pytest.mark.parametrize(
     ("model", "path"),
     [("models/gemini-x", "models/gemini-x"), ("tunedModels/mine-1", "tunedModels/mine-1"), ("a@b.c", "models/a@b.c")],
