@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from functions.kit.settings import Settings
 from functions.kit.tallies import Spreads, Tallies
-from functions.kit.tracing import Span, SpanExporter, SpanKind, end_all
+from functions.kit.tracing import Span, SpanExporter, SpanKind, end_all, tell
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -81,7 +81,8 @@ def tell_span(
     """
     parts = traceparent.split("-")
     trace_id, parent_id = (parts[1], parts[2]) if len(parts) == 4 else (_new_trace_id(), "")
-    _export(Span(name, kind, trace_id, _new_span_id(), parent_id, began_ns, ended_ns, attributes, error, encoded))
+    span_id = _new_span_id()
+    tell(Span(name, kind, trace_id, span_id, parent_id, began_ns, ended_ns, attributes, error, encoded), _exporters)
 
 
 class server_span:  # noqa: N801 - a context manager, used like a function
@@ -113,12 +114,7 @@ class server_span:  # noqa: N801 - a context manager, used like a function
         if self._span is not None:
             self._span.error = kind.__name__ if kind is not None else ""
             self._span.ended_ns = time.time_ns()
-            _export(self._span)
-
-
-def _export(span: Span) -> None:
-    for exporter in _exporters:
-        exporter.add(span)
+            tell(self._span, _exporters)
 
 
 def _new_trace_id() -> str:

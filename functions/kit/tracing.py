@@ -20,15 +20,20 @@ from urllib.parse import urlsplit
 import orjson
 
 _EVERY_SECONDS = 2.0
+# So many are worth a request; where the collector is slow, more go into one.
+_WORTH_SENDING = 128
 _BATCH = 512
 _MOST_WAITING = 8192
 # All that a batch is tried for, and all that an ending process waits.
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
-# Longest text of an attribute that is kept as it was sent.
-_SHORT = 64
+# Longest text of an attribute that is kept as it was sent; ids are longer, and most of them never come again.
+_SHORT = 32
 _AGAIN = frozenset({429, 502, 503, 504})
 _ERROR = 2
+# An `ExportTraceServiceRequest` around its spans.
+_HEAD = b'{"resourceSpans":[{"resource":{"attributes":[%s]},"scopeSpans":[{"scope":{"name":"dcoder"},"spans":['
+_TAIL = b"]}]}]}"
 _logger = logging.getLogger(__name__)
 
 
@@ -71,7 +76,7 @@ class SpanExporter:
     Args:
         url: where they are posted.
         resource: what they are all labelled with.
-        wants: which spans are sent; all by default.
+        wants: which spans are for it; all by default.
     """
 
     def __init__(
@@ -83,9 +88,9 @@ class SpanExporter:
     ) -> None:
         self._address = urlsplit(url)
         self._headers = {**headers, "content-type": "application/json"}
-        self._resource = resource
-        self._wants = wants
-        self._waiting: deque[Span] = deque()
+        self._head = _HEAD % encoded_attributes(resource)
+        self.wants = wants
+        self._waiting: deque[bytes] = deque()
         self._dropped = 0
         self._wake = threading.Event()
         self._ending = threading.Event()
@@ -94,15 +99,13 @@ class SpanExporter:
         # Started now: an interpreter that is ending starts no threads.
         self._thread.start()
 
-    def add(self, span: Span) -> None:
-        """Send a span that is over, soon."""
-        if self._wants is not None and not self._wants(span):
-            return
+    def add(self, told: bytes) -> None:
+        """Send an encoded span, soon."""
         if len(self._waiting) >= _MOST_WAITING:
             self._dropped += 1
             return
-        self._waiting.append(span)
-        if len(self._waiting) == _BATCH:
+        self._waiting.append(told)
+        if len(self._waiting) == _WORTH_SENDING:
             self._wake.set()
 
     def end(self) -> None:
@@ -121,7 +124,9 @@ class SpanExporter:
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
                 try:
-                    self._send(encoded(batch, self._resource))
+                    # One copy of them all.
+                    batch[0], batch[-1:] = self._head + batch[0], [batch[-1] + _TAIL]
+                    self._send(b",".join(batch))
                 except Exception as error:  # noqa: BLE001 - this thread is all there is
                     self._drop(len(batch), error)
         if self._connection is not None:
@@ -169,16 +174,26 @@ def end_all(exporters: Sequence[SpanExporter]) -> None:
         exporter.join(max(0.0, until - time.monotonic()))
 
 
-def encoded(spans: Sequence[Span], resource: Mapping[str, Any]) -> bytes:
-    """An `ExportTraceServiceRequest`."""
-    told = [_span(span) for span in spans]
-    return (
-        b'{"resourceSpans":[{"resource":{"attributes":[%s]},"scopeSpans":[{"scope":{"name":"dcoder"},"spans":[%s]}]}]}'
-        % (encoded_attributes(resource), b",".join(told))
-    )
+def tell(span: Span, exporters: Sequence[SpanExporter]) -> None:
+    """Have a span that is over sent by those that it is for, soon.
+
+    It is encoded here and now, while all of it is in the processor's caches. Left to the exporters' threads, hundreds
+    are encoded at a time, which takes the interpreter from the event loop for as long and keeps all that they refer to.
+    """
+    told = b""
+    for exporter in exporters:
+        if exporter.wants is None or exporter.wants(span):
+            try:
+                told = told or encoded(span)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with a span, what it tells of is done
+                # Not its message: that may quote the prompt.
+                _logger.warning("a span was not encoded", extra={"reason": type(error).__name__})
+                return
+            exporter.add(told)
 
 
-def _span(span: Span) -> bytes:
+def encoded(span: Span) -> bytes:
+    """A `Span` of OTLP."""
     ids = f'"traceId":"{span.trace_id}","spanId":"{span.span_id}"'
     if span.parent_id:
         ids += f',"parentSpanId":"{span.parent_id}"'
@@ -203,7 +218,8 @@ def encoded_attributes(attributes: Mapping[str, Any]) -> bytes:
 
 def _attribute(name: str, value: Any) -> bytes:
     """An attribute as it is sent. Most are those of the call before: what is short is made once."""
-    if isinstance(value, str | int | tuple) and (not isinstance(value, str) or len(value) <= _SHORT):
+    kind = value.__class__
+    if kind is int or kind is bool or (kind is str and len(value) <= _SHORT):
         return _known_attribute(name, value)
     return orjson.dumps({"key": name, "value": _value(value)})
 

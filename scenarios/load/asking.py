@@ -175,7 +175,7 @@ class _Wire(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._reply.status = self._parser.get_status_code()
         self._reply.last = time.perf_counter()
-        if self._waiting is not None:
+        if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(self._reply)
 
 

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from scenarios.load.asking import Load, closed, open_loop
 from scenarios.load.peers import PEER_TARGETS
-from scenarios.load.targets import HERE, STREAMED, Ours, Target, cold, ours, provider
+from scenarios.load.targets import HERE, STREAMED, Ours, Target, bare_relay, cold, ours, provider
 from scenarios.platform import ScenarioError
 
 console = Console(soft_wrap=True)
@@ -78,8 +78,10 @@ def main() -> int:
             with own.undisturbed():
                 console.print(opened(direct, own.miss, half, options.seconds))
             console.print(started(own))
-            for name in filter(None, options.peers.split(",")):
-                with PEER_TARGETS[name](direct) as peer, own.undisturbed():
+            beside = [bare_relay(direct, own)]
+            beside += [PEER_TARGETS[name](direct) for name in filter(None, options.peers.split(","))]
+            for one in beside:
+                with one as peer, own.undisturbed():
                     row = measure(peer, options.seconds, options.connections)
                     rows.append(take_turns(row, own.miss, peer, options.connections))
     show(rows, options.connections)
@@ -216,7 +218,7 @@ def show(rows: list[Row], connections: int) -> None:
 
 
 def _times(turns: tuple[float, ...]) -> str:
-    return f"{median(turns):.1f}x" if turns else ""
+    return f"{median(turns):.{1 if median(turns) >= 1 else 2}f}x" if turns else ""
 
 
 if __name__ == "__main__":

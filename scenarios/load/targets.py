@@ -233,6 +233,18 @@ def ours(direct: Target) -> Iterator[Ours]:
 
 
 @contextmanager
+def bare_relay(direct: Target, own: Ours) -> Iterator[Target]:
+    """What does the least that a gateway in Python does, beside ours and on its Redis."""
+    port = free_port()
+    command = [sys.executable, "-m", "scenarios.load.bare_relay", str(port), direct.url]
+    with process(command, **own.environment) as running:
+        url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        target = Target("bare relay", url, {}, own.miss.body, processes=(running.pid,))
+        wait_for(target)
+        yield target
+
+
+@contextmanager
 def cold(warm: Ours) -> Iterator[tuple[Target, float]]:
     """The function in a fresh process of its own, as in a container, and the seconds to its first answer.
 

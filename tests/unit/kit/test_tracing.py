@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from functions.kit.tracing import Span, SpanExporter, SpanKind, encoded
+from functions.kit.tracing import Span, SpanExporter, SpanKind, encoded, tell
 
 
 def span(name: str = "chat m", **attributes: Any) -> Span:
@@ -57,7 +57,7 @@ async def test_what_waits_at_the_end_is_sent() -> None:
     async with collector(200) as (url, came):
         exporter = SpanExporter(url, {"authorization": "Basic x"}, {"service.name": "s"}, lambda one: one.name != "not")
         for name in ("a", "not", "b"):
-            exporter.add(span(name))
+            tell(span(name), [exporter])
         await ended(exporter)
     assert [names(one) for one in came] == [["a", "b"]]
     assert came[0]["resourceSpans"][0]["resource"] == {
@@ -72,7 +72,7 @@ async def test_what_a_collector_refuses_is_dropped_and_what_follows_is_sent(
     async with collector(status, 200) as (url, came):
         exporter = SpanExporter(url, {}, {})
         for number in range(1024):
-            exporter.add(span(str(number)))
+            tell(span(str(number)), [exporter])
         await ended(exporter)
     assert sorted(name for one in came for name in names(one)) == sorted(str(number) for number in range(1024))
     assert [record.message for record in caplog.records] == ["spans were dropped"]
@@ -82,7 +82,7 @@ async def test_a_collector_that_is_busy_is_asked_again() -> None:
     async with collector(503, 200) as (url, came):
         exporter = SpanExporter(url, {}, {})
         for _ in range(512):
-            exporter.add(span())
+            tell(span(), [exporter])
         await asyncio.wait_for(came.twice.wait(), 30)
         await ended(exporter)
     assert came[0] == came[1]
@@ -92,7 +92,7 @@ async def test_beyond_what_may_wait_spans_are_dropped_and_told_of(caplog: pytest
     async with collector(400) as (url, _):
         exporter = SpanExporter(url, {}, {})
         for _ in range(50_000):
-            exporter.add(span())
+            tell(span(), [exporter])
         await ended(exporter)
     assert sum(getattr(record, "spans", 0) for record in caplog.records) == 50_000
 
@@ -101,8 +101,7 @@ def test_every_sort_of_value_is_said_as_the_protocol_says_it() -> None:
     # A lone surrogate: JSON may bring one in a model's name.
     whole = span("chat \ud800", text="é", number=2**40, share=0.5, truth=True, several=["a"], nothing=None)
     whole.error = "error"
-    (told,) = json.loads(encoded([whole], {}))["resourceSpans"][0]["scopeSpans"][0]["spans"]
-    assert told == {
+    assert json.loads(encoded(whole)) == {
         "traceId": "0a" * 16,
         "spanId": "0b" * 8,
         "parentSpanId": "0c" * 8,
@@ -119,3 +118,27 @@ def test_every_sort_of_value_is_said_as_the_protocol_says_it() -> None:
             {"key": "several", "value": {"arrayValue": {"values": [{"stringValue": "a"}]}}},
         ],
     }
+
+
+async def test_a_span_that_cannot_be_said_costs_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    class Unsayable:
+        def __str__(self) -> str:
+            raise ValueError("the prompt")
+
+    async with collector(200) as (url, came):
+        exporter = SpanExporter(url, {}, {})
+        for told in (span("a"), span("b", value=Unsayable(), several=({},)), span("c", several=({},))):
+            tell(told, [exporter])
+        await ended(exporter)
+    assert [names(one) for one in came] == [["a", "c"]]
+    assert "the prompt" not in caplog.text
+
+
+async def test_each_is_sent_what_is_for_it() -> None:
+    async with collector(200) as (url, all_of_it), collector(200) as (other, some):
+        exporters = [SpanExporter(url, {}, {}), SpanExporter(other, {}, {}, lambda one: one.name == "b")]
+        for name in "ab":
+            tell(span(name), exporters)
+        for exporter in exporters:
+            await ended(exporter)
+    assert ([names(one) for one in all_of_it], [names(one) for one in some]) == ([["a", "b"]], [["b"]])
