@@ -45,5 +45,5 @@ def configure_logging(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
     # Each request is already logged once by the kit; the libraries' own chatter is not news.
-    for name in ("uvicorn.access", "nats", "aiohttp.access", "httpcore"):
+    for name in ("uvicorn.access", "nats", "aiohttp.access", "httpcore", "casbin"):
         logging.getLogger(name).setLevel(logging.ERROR)
