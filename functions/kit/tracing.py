@@ -125,7 +125,8 @@ class SpanExporter:
                 batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
                 try:
                     # One copy of them all.
-                    batch[0], batch[-1:] = self._head + batch[0], [batch[-1] + _TAIL]
+                    batch[0] = self._head + batch[0]
+                    batch[-1] += _TAIL
                     self._send(b",".join(batch))
                 except Exception as error:  # noqa: BLE001 - this thread is all there is
                     self._drop(len(batch), error)
