@@ -35,7 +35,9 @@ class Thoughts:
 
 def thoughts_of(said: Mapping[str, Any]) -> Thoughts:
     """What belongs to a message, or to a piece of one, beside its words."""
-    extras = {call["id"]: call["extra_content"] for call in said.get("tool_calls") or () if call.get("extra_content")}
+    calls = (call for call in said.get("tool_calls") or () if call.get("extra_content"))
+    # One without an id is given another each time that it is told: nothing leads back to it.
+    extras = {call["id"]: call["extra_content"] for call in calls if call.get("id")}
     if said.get("extra_content"):
         extras[""] = said["extra_content"]
     return Thoughts(list(said.get("thinking_blocks") or ()), extras)

@@ -73,6 +73,14 @@ def test_what_gemini_signed_goes_back_to_it_and_to_nobody_else(output: list[Json
     assert next_request([*output, result], "openai")[1]["tool_calls"] == [CALL]
 
 
+@pytest.mark.parametrize("made", [{}, {"id": None}, {"id": ""}])
+def test_a_signed_call_without_an_id_is_told(made: Json) -> None:
+    call = {"type": "function", "function": CALL["function"], "extra_content": SIGNED, **made}
+    said = completion(content=None, tool_calls=[call])
+    assert [item["type"] for item in response(said, REQUEST)["output"]] == ["function_call"]
+    assert [block["type"] for block in message(said)["content"]] == ["tool_use"]
+
+
 @pytest.mark.parametrize("sealed", ["dcoder1.!", "dcoder1.bm8=", "dcoder1.WzFd", "gAAAAA", 7, None])
 def test_reasoning_that_cannot_be_read_is_left_out(sealed: Any) -> None:
     item = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": sealed}
