@@ -74,6 +74,7 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
     async with AsyncExitStack() as ending:
         http = await ending.enter_async_context(_provider_http(settings, egress))
         ending.push_async_callback(link.close)
+        ending.push_async_callback(books.spool.finish, books.meter.replay, settings.drain_seconds)
         compressor = CompressionProcess(process := _compression(settings))
         ending.push_async_callback(process.close)
         wires, messages = _wires(http, egress), MessagesWire(http)

@@ -49,11 +49,29 @@ class Spool:
     async def replay_for_ever(self, replay: Callable[[bytes], Awaitable[None]]) -> None:
         """Offer what is kept to `replay` again and again until it takes it. Runs until cancelled."""
         while True:
-            try:
-                await self.replay_once(replay)
-            except Exception as error:  # noqa: BLE001 - tried again in a second, for ever
-                _logger.debug("the spool waits", extra={"reason": str(error)})
+            await self._is_taken(replay)
             await asyncio.sleep(_CHECK_SECONDS)
+
+    async def finish(self, replay: Callable[[bytes], Awaitable[None]], seconds: float) -> None:
+        """Offer what is left for so long at most: the folder may go with the process."""
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    if await self._is_taken(replay):
+                        return
+                    await asyncio.sleep(_CHECK_SECONDS)
+        except TimeoutError:
+            _logger.warning("usage is left in the spool", extra={"folder": str(self._folder)})
+        finally:
+            self.close()
+
+    async def _is_taken(self, replay: Callable[[bytes], Awaitable[None]]) -> bool:
+        try:
+            await self.replay_once(replay)
+        except Exception as error:  # noqa: BLE001 - tried again in a second
+            _logger.debug("the spool waits", extra={"reason": str(error)})
+            return False
+        return True
 
     async def replay_once(self, replay: Callable[[bytes], Awaitable[None]]) -> int:
         """Offer every kept line once.

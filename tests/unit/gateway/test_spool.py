@@ -131,3 +131,26 @@ async def test_a_torn_line_does_not_hold_up_the_rest(tmp_path: Path, caplog: pyt
     assert seen == [b'{"n":1}', b'{"n":3}']
     assert "cannot be read" in caplog.text
     assert (tmp_path / UNREADABLE).read_bytes() == b'{"n"\n'
+
+
+async def test_a_process_that_ends_offers_what_is_left_for_a_while(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = Spool(tmp_path)
+
+    async def refuse(_: bytes) -> None:
+        raise ConnectionError
+
+    await spool.append(b"a")
+    await spool.finish(refuse, 0.01)
+    assert "left in the spool" in caplog.text
+    spool = Spool(tmp_path)
+    assert await replayed(spool) == [b"a"]
+    await spool.append(b"b")
+    seen: list[bytes] = []
+
+    async def take(line: bytes) -> None:
+        seen.append(line)
+
+    await spool.finish(take, 60)
+    assert seen == [b"b"]
