@@ -77,6 +77,7 @@ class PresidioScanner:
     """
 
     name = "presidio"
+    reads_across = False
 
     def __init__(self, entities: tuple[str, ...] = ENTITIES, model: str = MODEL) -> None:
         self._entities = entities

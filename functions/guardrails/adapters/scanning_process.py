@@ -13,6 +13,7 @@ import orjson
 from functions.guardrails.core.errors import DetectorUnavailable
 from functions.guardrails.core.models import Kind, Match, Part, Severity
 from functions.guardrails.core.ports import Scanner
+from functions.guardrails.core.scanning import scan_parts
 from functions.kit.offload import Offload, Unfinished
 
 TARGET = f"{__name__}:scan_document"
@@ -68,12 +69,7 @@ def scan_document(document: bytes) -> bytes:
     """What the process does: matches of the named scanners in the parts, as JSON."""
     asked = orjson.loads(document)
     parts = [Part(*part) for part in asked["parts"]]
-    found = [
-        match
-        for name in asked["scanners"]
-        for index, part in enumerate(parts)
-        for match in scanner_of(name).scan(index, part)
-    ]
+    found = [match for name in asked["scanners"] for match in scan_parts(scanner_of(name), parts)]
     return orjson.dumps([list(asdict(match).values()) for match in found])
 
 

@@ -31,7 +31,16 @@ class Detector(Protocol):
 
 
 class Scanner(Protocol):
-    """A detector that only computes. It runs in a thread of its own, so it keeps nothing between parts."""
+    """A detector that only computes. It runs in a thread of its own, so it keeps nothing between parts.
+
+    Attributes:
+        reads_across: what it looks for may be divided among several parts, see `scanning`.
+    """
+
+    @property
+    def reads_across(self) -> bool:
+        """Whether parts are to be read together, too."""
+        ...
 
     @property
     def name(self) -> str:

@@ -42,6 +42,7 @@ class InjectionScanner:
     """
 
     name = "injection"
+    reads_across = True
 
     def __init__(self, models: Mapping[str, LinearModel]) -> None:
         self._models = models

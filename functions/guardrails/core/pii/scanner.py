@@ -45,6 +45,7 @@ class PatternScanner:
     """
 
     name = "pii"
+    reads_across = False
 
     def __init__(self, more: Sequence[MoreRecognisers] = (), least_score: float = LEAST_SCORE) -> None:
         self._more = more

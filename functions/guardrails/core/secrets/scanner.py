@@ -47,6 +47,7 @@ class SecretScanner:
     """Credentials by format; of rules that match the same text, the most certain."""
 
     name = "secrets"
+    reads_across = False
 
     def scan(self, index: int, part: Part) -> list[Match]:
         """Everything found in the part and in the payloads encoded in it."""
