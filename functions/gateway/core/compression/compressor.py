@@ -81,8 +81,8 @@ def compress(messages: list[Json], level: Level, *, count: Count, shortener: Sho
         strategy = _STRATEGIES.get(level)
         if strategy is not None:
             done = _Work(texts, before, strategy, count, shortener if level == "full" else None).result(messages)
-            # What stood behind filler may now begin like filler, or be a ruler.
-            is_settled = all(step.name != "filler" for step in done.steps)
+            # What stood behind filler, or behind what was left out, may now begin like filler, or be a ruler.
+            is_settled = all(step.name not in {"filler", "pruning"} for step in done.steps)
             return done if is_settled else _again(done, level, count)
     except Exception as error:  # noqa: BLE001 - a longer prompt is no reason to fail a call
         # Not its message: that may quote the prompt.
