@@ -5,6 +5,7 @@ is told what came after, as long as that is remembered; key figures are a state,
 """
 
 import asyncio
+import re
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ _QUEUED = 256
 _REMEMBERED = 10_000
 _COALESCE_SECONDS = 0.5
 _RETRY_SECONDS = 1.0
+# A sequence of JetStream has 64 bits.
+_PLACE = re.compile(r"[0-9]{1,20}")
 
 STREAMS = Gauge("dcoder_live_streams", "Live streams that are open.")
 DROPPED = Metric("dcoder_live_dropped_total", "Live streams ended because their reader was too slow.")
@@ -208,7 +211,7 @@ class LiveHub:
     def _missed(self, last_id: str | None, tenant_id: str | None) -> list[Told] | None:
         """What came after an id; None where that cannot be told, or is more than a stream may have waiting."""
         epoch, _, place = (last_id or "").partition("-")
-        if epoch != self._epoch or not place.isdecimal() or int(place) < self._horizon:
+        if epoch != self._epoch or not _PLACE.fullmatch(place) or int(place) < self._horizon:
             return None
         missed = [t for t in self._log if t.sequence > int(place) and tenant_id in {None, t.tenant_id}]
         return missed if len(missed) < _QUEUED // 2 else None
