@@ -9,7 +9,8 @@ import pytest
 from tests.integration.conftest import NewTenant
 from tests.platform import Api, Platform, Tenant, eventually
 
-ENVELOPE = {"code", "message", "details"}
+# As OpenAI's clients know it, with details of our own.
+ENVELOPE = {"code", "message", "details", "type", "param"}
 HELLO = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "Hello there."}]}
 
 
