@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from functions.gateway.core.booking import Booking
 from functions.gateway.core.dialects import Passage
@@ -21,6 +21,8 @@ from functions.gateway.core.models import (
 from functions.gateway.core.shortening import Shortening
 from functions.gateway.core.usage import Said
 from functions.kit.context import current
+
+Heard = TypeVar("Heard")
 
 
 @dataclass(slots=True)
@@ -109,6 +111,14 @@ class Call:
         self.accepted = time.perf_counter()
         self.provider_seconds += self.accepted - since
         current().outside.seconds += self.accepted - since
+
+    async def hears(self, running: "asyncio.Future[Heard]") -> Heard:
+        """What another caller waits for, too: the provider's time, not ours."""
+        since = time.perf_counter()
+        try:
+            return await asyncio.shield(running)
+        finally:
+            self.was_answered(since)
 
     def overhead_ms(self) -> float:
         """Milliseconds since the start that no provider was waited for."""

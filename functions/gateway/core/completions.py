@@ -138,10 +138,7 @@ class Completions:
             return self._streamed(call, await self._find_or_open(call), wants_usage)
         flight = (caller.tenant_id, call.key.exact)
         while (running := self._streams.get(flight)) is not None:
-            since = time.perf_counter()
-            found = await asyncio.shield(running)
-            call.was_answered(since)
-            if found is not None:
+            if (found := await call.hears(running)) is not None:
                 return self._streamed(call, await self._join(call, found), wants_usage)
         leading: asyncio.Future[LiveStream | CachedAnswer | None] = asyncio.get_running_loop().create_future()
         self._streams[flight] = leading
@@ -244,14 +241,11 @@ class Completions:
         """The very same question is being asked right now: its answer, or its failure, is this call's too."""
         async with self._admission.holding(call.booking):
             await self._admission.for_request(call.booking)
-            since = time.perf_counter()
             try:
-                completion = (await asyncio.shield(running)).completion
+                completion = (await call.hears(running)).completion
             except QuotaExceeded:
                 # That was the other caller's limit; this one may have others.
                 return await self._find_or_ask(call)
-            finally:
-                call.was_answered(since)
             if may_store(completion):
                 return await self._serve_cached(call, CachedAnswer(completion, "hit", 1.0, 0, call.cache_id))
             await self._admit(call)
