@@ -21,7 +21,7 @@ def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> tuple[str | int
     """
     try:
         key = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, UnicodeError) as error:
+    except (binascii.Error, ValueError, UnicodeError, RecursionError) as error:
         raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"}) from error
     if not isinstance(key, list) or [type(part) for part in key] != list(kinds):
         raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"})

@@ -1,7 +1,9 @@
 """Turns any exception into the error a caller should meet, and an error into its answer."""
 
 import asyncio
+import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -82,11 +84,19 @@ def error_headers(error: DcoderError) -> dict[str, str]:
 def error_response(error: DcoderError) -> Response:
     """The answer that an error becomes, in the words of the function that answers."""
     return Response(
-        orjson.dumps((current().error_body or envelope)(error), default=str),
+        _encoded((current().error_body or envelope)(error)),
         status_code=error.status,
         headers=error_headers(error),
         media_type="application/json",
     )
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body, default=str)
+    except orjson.JSONEncodeError:
+        # Half of a character, or a number beyond 64 bits, that the request had: said again as it was written.
+        return json.dumps(body, default=str).encode()
 
 
 def _is_redis_away(error: BaseException) -> bool:

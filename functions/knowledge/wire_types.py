@@ -24,6 +24,14 @@ def _check_size(metadata: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
+def _check_text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("a text may hold no half of a character") from error
+    return text
+
+
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=rf"^{_PRINTABLE}*$")
 ]
@@ -35,6 +43,7 @@ DocumentName = Annotated[
     ),
 ]
 Description = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
+Content = Annotated[str, AfterValidator(_check_text), Field(description="The content as text.")]
 Id = Annotated[str, Field(max_length=36, pattern=UUID_PATTERN)]
 Groups = Annotated[
     list[Id],

@@ -95,7 +95,8 @@ async def _told(use: Agents, caller: Caller, execution_id: str, model: str) -> A
         raise _failure(execution)
     answer = str(execution.output.get("answer") or "")
     # The last words may not have been told, or none of the last step's.
-    unheard = next(answer[heard:] for heard in range(len(answer), -1, -1) if told.endswith(answer[:heard]))
+    most = min(len(answer), len(told))
+    unheard = next(answer[heard:] for heard in range(most, -1, -1) if told.endswith(answer[:heard]))
     if unheard:
         yield _frame(code_chat.chunk(execution_id, model, {"content": unheard}))
     last = code_chat.chunk(execution_id, model, {}, "stop")

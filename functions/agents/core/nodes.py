@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
+
+import orjson
 
 from functions.agents.core import instructions
 from functions.agents.core.desk import Desk, tool_named
-from functions.agents.core.state import JsonObject, State
+from functions.agents.core.state import JsonObject, State, storable
 
 Node = Callable[[State, Desk], Awaitable[JsonObject]]
 
@@ -52,7 +54,7 @@ async def plan(state: State, desk: Desk) -> JsonObject:
     schema = _object(steps={"type": "array", "items": {"type": "string"}})
     asked = [*opening, _user(instructions.PLAN.format(most=most))]
     told = _read(await desk.ask(asked, schema=schema))
-    steps = [str(step) for step in told.get("steps") or () if str(step).strip()][:most]
+    steps = _texts(told, "steps")[:most]
     return {"messages": opening, "plan": steps or [state["input"]["task"]], "position": 0, "pending": []}
 
 
@@ -130,7 +132,7 @@ def _call(desk: Desk, call: Mapping[str, Any]) -> JsonObject:
     return {
         "id": str(call.get("id") or ""),
         "name": tool_named(desk.run, str(function.get("name") or "")),
-        # What is no object the tool's schema refuses, and the model is told so.
+        # What is no object the toolbox refuses, and the model is told so.
         "arguments": arguments if isinstance(arguments, dict) else {"": arguments},
     }
 
@@ -167,7 +169,13 @@ def _searches(state: State, queries: list[str], opening: list[JsonObject]) -> Js
 
 
 def _queries(told: JsonObject) -> list[str]:
-    return [text[:500] for query in told.get("queries") or () if (text := str(query).strip())][:_MOST_QUERIES]
+    return [query[:500] for query in _texts(told, "queries")][:_MOST_QUERIES]
+
+
+def _texts(told: JsonObject, name: str) -> list[str]:
+    """The texts of a list; none where the model gave something else for one."""
+    found = told.get(name)
+    return [text for part in found if (text := str(part).strip())] if isinstance(found, list) else []
 
 
 def _object(**properties: JsonObject) -> JsonObject:
@@ -186,7 +194,14 @@ def _read(message: JsonObject) -> JsonObject:
 
 
 def _parsed(text: str) -> Any:
+    """The JSON in a text; None for what is none, or what no step could keep: great integers, NaN, endless nesting."""
     try:
-        return json.loads(text)
-    except ValueError:
+        found = json.loads(text, parse_constant=_refuse)
+        orjson.dumps(storable(found))
+    except (ValueError, TypeError, RecursionError):
         return None
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")

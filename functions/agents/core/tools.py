@@ -119,6 +119,9 @@ class Tools:
         return tool, setting or ToolSetting(enabled=True)
 
     def _check_arguments(self, tool: Tool, call: ToolCall) -> None:
+        if "" in call.arguments:
+            # What a model wrote was no object. A schema that takes whatever it does not name would take this, too.
+            raise ToolFailed("invalid_arguments", "the arguments are no JSON object that can be kept")
         problems = self._check(tool.spec.input_schema, dict(call.arguments))[:_MOST_PROBLEMS]
         if problems:
             raise ToolFailed("invalid_arguments", "the arguments do not fit: " + "; ".join(problems))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from functions.agents.core.mcp_models import (
     AuthKind,
@@ -64,6 +64,14 @@ class PutAgentMcpServerBody(ApiModel):
         Field(min_length=1, max_length=8_192, description="Absent: the stored one stays, for the same destination."),
     ] = None
     timeout_seconds: Annotated[float, Field(ge=1, le=120, description="The longest that a call may take.")] = 30.0
+
+    @field_validator("secret")
+    @classmethod
+    def _secret_is_sendable(cls, secret: SecretStr | None) -> SecretStr | None:
+        """One with a line's end, as it is easily copied, is in no header's value."""
+        if secret is not None and not secret.get_secret_value().isprintable():
+            raise ValueError("must be printable characters")
+        return secret
 
     @model_validator(mode="after")
     def _has_one_target(self) -> Self:

@@ -18,7 +18,8 @@ _PUT = f"""
                              updated_at, document_url, state, requested_at, read_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
     ON CONFLICT (name) DO UPDATE SET
-        title = excluded.title, description = excluded.description, document = excluded.document,
+        -- Of two that register one name at once each has an id of its own, to which its secret is bound.
+        id = excluded.id, title = excluded.title, description = excluded.description, document = excluded.document,
         base_url = excluded.base_url, operations = excluded.operations, auth = excluded.auth, secret = excluded.secret,
         updated_at = excluded.updated_at, document_url = excluded.document_url, state = excluded.state, reason = '',
         requested_at = excluded.requested_at, read_at = excluded.read_at, changes = '{{}}',

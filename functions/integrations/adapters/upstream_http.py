@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
@@ -66,7 +67,7 @@ class HttpUpstream:
         headers = {"accept": "application/json, text/*;q=0.9", **given, **credential}
         body = None
         if request.body is not None:
-            headers["content-type"], body = "application/json", orjson.dumps(request.body)
+            headers["content-type"], body = "application/json", _json(request.body)
         # The path is encoded already: another round would make other characters of it.
         address = yarl.URL(request.url, encoded=True).extend_query(list(request.query))
         answer = await self._exchange(request.method, address, headers, body, limit=_LARGEST_ANSWER)
@@ -139,8 +140,16 @@ class HttpUpstream:
                 return UpstreamAnswer(response.status, response.content_type, answered)
         except TimeoutError as error:
             raise ToolFailed(f"the API did not answer within {_SECONDS:.0f} s") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # The last: a credential, say, that no header can hold.
             raise ToolFailed(f"the API cannot be reached: {type(error).__name__}") from error
+
+
+def _json(body: Any) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError as error:
+        raise ToolFailed("body may hold numbers of 64 bits and well-formed text only") from error
 
 
 def _token_key(server: McpServer) -> tuple[str, str, float]:

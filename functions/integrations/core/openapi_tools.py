@@ -15,6 +15,8 @@ MOST_OPERATIONS = 2_000
 _METHODS = ("get", "put", "post", "delete", "patch", "head")
 _LONGEST_NAME = 64
 _LONGEST_TEXT = 1_000
+# No server takes a longer one, and it is looked through for each operation.
+_LONGEST_PATH = 2_048
 _DEEPEST = 60
 # Of all schemas of a server together, references followed: no model reads more, and every process makes them anew.
 _MOST_PARTS = 200_000
@@ -72,6 +74,8 @@ class OpenApiDocument:
         try:
             if (own := operation.get("servers")) and own != self._document.get("servers"):
                 raise Unsupported("it has servers of its own")
+            if len(path) > _LONGEST_PATH:
+                raise Unsupported(f"its path has more than {_LONGEST_PATH} characters")
             if _NO_ADDRESS.search(path):
                 raise Unsupported("its path holds what an address cannot")
             return self._made(operation_id, method, path, [*shared, *_listed(operation, "parameters")], operation)

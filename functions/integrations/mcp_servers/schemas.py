@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, model_validator
+import orjson
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from functions.integrations.core.models import AuthKind, McpServerDraft, State, UpstreamAuth
 from functions.integrations.core.models import McpServer as CoreServer
@@ -14,6 +15,16 @@ _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 Text = Annotated[str, Field(max_length=2_000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=_PRINTABLE)]
 Address = Annotated[str, Field(max_length=2_048, pattern=r"^https?://[^\x00-\x20\x7f]+$")]
+
+
+def _storable(document: dict[str, Any]) -> dict[str, Any]:
+    try:
+        encoded = orjson.dumps(document)
+    except orjson.JSONEncodeError as error:
+        raise ValueError("it may hold numbers of 64 bits and well-formed text only, nested 250 deep") from error
+    if b"\\u0000" in encoded:
+        raise ValueError("it may hold no character zero")
+    return document
 
 
 class Auth(ApiModel):
@@ -47,7 +58,8 @@ class PutMcpServerBody(ApiModel):
     title: Line
     description: Text = ""
     openapi: Annotated[
-        dict[str, Any] | None, Field(description="An OpenAPI 3.0 or 3.1 document; absent with `openapiUrl`.")
+        Annotated[dict[str, Any], AfterValidator(_storable)] | None,
+        Field(description="An OpenAPI 3.0 or 3.1 document; absent with `openapiUrl`."),
     ] = None
     openapi_url: Annotated[
         Address | None,
@@ -55,7 +67,7 @@ class PutMcpServerBody(ApiModel):
     ] = None
     base_url: Annotated[Address | None, Field(description="The document's own first server when absent.")] = None
     operations: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=300)]],
+        list[Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00]*$")]],
         Field(min_length=1, max_length=200, description="Ids of the operations to offer; nothing else can be called."),
     ]
     auth: Auth = Field(default_factory=Auth)
@@ -63,6 +75,14 @@ class PutMcpServerBody(ApiModel):
         SecretStr | None,
         Field(min_length=1, max_length=8_192, description="Absent: the stored one stays, for the same address."),
     ] = None
+
+    @field_validator("secret")
+    @classmethod
+    def _secret_is_sendable(cls, secret: SecretStr | None) -> SecretStr | None:
+        """One with a line's end, as it is easily copied, is in no header's value."""
+        if secret is not None and not secret.get_secret_value().isprintable():
+            raise ValueError("must be printable characters")
+        return secret
 
     @model_validator(mode="after")
     def _has_a_document(self) -> Self:

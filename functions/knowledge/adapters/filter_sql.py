@@ -54,10 +54,16 @@ def condition_sql(condition: Condition | None, parameters: Parameters) -> str:
                 return f"({_OWN[field]} = ANY({parameters.add([str(value) for value in values])}::text[]))"
             return _attribute(field, _one_of(values, parameters), parameters)
         case Between(field):
-            if field in _OWN:
-                return "(" + _compare(_OWN[field], condition, parameters) + ")"
-            column = "a.text" if isinstance(_bounds(condition)[0][1], str) else "a.number"
-            return _attribute(field, _compare(column, condition, parameters), parameters)
+            return _between(field, condition, parameters)
+
+
+def _between(field: str, condition: Between, parameters: Parameters) -> str:
+    is_text = isinstance(_bounds(condition)[0][1], str)
+    if field not in _OWN:
+        column = "a.text" if is_text else "a.number"
+        return _attribute(field, _compare(column, condition, parameters), parameters)
+    # All of them are texts, which no number is above or below.
+    return f"({_compare(_OWN[field], condition, parameters)})" if is_text else "false"
 
 
 def _own_exists(field: str) -> str:

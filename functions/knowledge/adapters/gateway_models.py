@@ -11,6 +11,7 @@ import orjson
 from functions.kit.service_tokens import OnBehalf, ServiceTokens
 from functions.knowledge.core.ingest_ports import Vector
 from functions.knowledge.core.reasons import CannotIngest, NotNow, Reason
+from functions.knowledge.core.vectors import vector_of
 
 _SERVICE = "knowledge-ingest"
 _ACTIONS = frozenset({"llm:call"})
@@ -40,7 +41,7 @@ class GatewayModels:
         answer = await self._ask(behalf, "/v1/embeddings", {"model": model, "input": list(texts)})
         try:
             data = sorted(answer["data"], key=lambda entry: entry["index"])
-            vectors = [[float(number) for number in entry["embedding"]] for entry in data]
+            vectors = [vector_of(entry["embedding"]) for entry in data]
         except (KeyError, TypeError, ValueError) as error:
             raise CannotIngest(Reason.MODEL_REFUSED, f"{model} does not answer with embeddings") from error
         if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) > 1:

@@ -10,6 +10,7 @@ import orjson
 from functions.kit.errors import DependencyUnavailable
 from functions.kit.service_tokens import OnBehalf, ServiceTokens
 from functions.knowledge.core.errors import ModelRefused
+from functions.knowledge.core.vectors import vector_of
 
 _ACTIONS = frozenset({"llm:call"})
 # A search waits no longer for its question's embedding: it goes on by words.
@@ -43,7 +44,7 @@ class GatewayRetrieval:
         async with self._post(behalf, "/v1/embeddings", {"model": model, "input": query}, _EMBEDDING) as response:
             answer = orjson.loads(await response.read())
         try:
-            return [float(number) for number in answer["data"][0]["embedding"]]
+            return vector_of(answer["data"][0]["embedding"])
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelRefused(f"{model} does not answer with an embedding") from error
 

@@ -1,5 +1,6 @@
 """Reranking by the tenant's chat model: it grades each passage for the question."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -52,14 +53,19 @@ class LlmReranker:
         }
         answer = await self._chat.complete(behalf, body)
         try:
-            return _grades(str(answer["choices"][0]["message"]["content"]), len(passages))
+            return grades(str(answer["choices"][0]["message"]["content"]), len(passages))
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelRefused(f"{model} does not answer with a grade for each passage") from error
 
 
-def _grades(text: str, count: int) -> list[float]:
+def grades(text: str, count: int) -> list[float]:
+    """The grades in a text, 0 to 1.
+
+    Raises:
+        TypeError, ValueError: they are not one for each passage.
+    """
     found = re.search(r"\[[^\[\]]*\]", text)
-    grades = [float(grade) for grade in orjson.loads(found[0])] if found else []
-    if len(grades) != count:
-        raise ValueError(f"{len(grades)} grades for {count} passages")
-    return [min(max(grade, 0.0), 10.0) / 10 for grade in grades]
+    given = [float(grade) for grade in orjson.loads(found[0])] if found else []
+    if len(given) != count or any(map(math.isnan, given)):
+        raise ValueError(f"{len(given)} grades for {count} passages")
+    return [min(max(grade, 0.0), 10.0) / 10 for grade in given]

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from functions.kit.models import ApiModel
@@ -65,6 +66,10 @@ class DocChatRequest(BaseModel):
     def _asks(cls, messages: list[DocChatMessage]) -> list[DocChatMessage]:
         if not any(message.role == "user" and message.content for message in messages):
             raise ValueError("no message of a user asks anything")
+        try:
+            orjson.dumps([message.content for message in messages])
+        except orjson.JSONEncodeError as error:
+            raise ValueError("messages may hold numbers of 64 bits and well-formed text only") from error
         return messages
 
     def asked(self) -> Question:

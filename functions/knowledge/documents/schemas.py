@@ -15,7 +15,7 @@ from functions.kit.patches import Patch
 from functions.knowledge.core.add_document import NewDocument, UploadLink
 from functions.knowledge.core.documents import DocumentChanges
 from functions.knowledge.core.models import DocumentState, DocumentVersion, Stage, Status
-from functions.knowledge.wire_types import DocumentName, Groups, Id, Metadata
+from functions.knowledge.wire_types import Content, DocumentName, Groups, Id, Metadata
 
 MediaType = Annotated[
     str, Field(max_length=200, pattern=r"^[\x20-\x7e]*$", description="A hint; what it really is, its content tells.")
@@ -49,7 +49,7 @@ class Description(ApiModel):
 class CreateDocument(Description):
     """A document with its content, or with where it comes from: exactly one of the four."""
 
-    content: Annotated[str | None, Field(description="The content as text.")] = None
+    content: Content | None = None
     content_base64: Annotated[str | None, Field(description="The content as bytes in base64.")] = None
     uri: Annotated[
         str | None, Field(max_length=4000, description="A public http or https address that ingestion reads.")

@@ -10,7 +10,7 @@ from functions.knowledge.core.models import Job as StoredJob
 from functions.knowledge.core.models import JobItem as StoredItem
 from functions.knowledge.core.models import Stage, Status
 from functions.knowledge.documents.schemas import MediaType
-from functions.knowledge.wire_types import DocumentName, Groups, Id, Metadata
+from functions.knowledge.wire_types import Content, DocumentName, Groups, Id, Metadata
 
 
 class JobDocument(ApiModel):
@@ -20,7 +20,7 @@ class JobDocument(ApiModel):
     media_type: MediaType = ""
     metadata: Metadata | None = None
     groups: Groups | None = None
-    content: str | None = None
+    content: Content | None = None
     uri: Annotated[str | None, Field(max_length=4000)] = None
 
 

@@ -137,6 +137,12 @@ async def test_arguments_that_do_not_fit(tools: AgentTools, tenant: Tenant) -> N
         assert (result.is_error, result.error_code) == (True, "invalid_arguments")
 
 
+async def test_arguments_that_were_no_object_call_nothing(box: Tools, counting: Counting, tenant: Tenant) -> None:
+    """The tool's schema takes whatever it does not name; an order cut off in the middle is yet no order."""
+    result = await box.call(new_call(tenant, "test.count", {"": None}))
+    assert (result.error_code, counting.count) == ("invalid_arguments", 0)
+
+
 async def test_the_same_call_has_its_effect_once(box: Tools, counting: Counting, tenant: Tenant) -> None:
     call = new_call(tenant, "test.count", {"by": 1})
     first = await box.call(call)

@@ -1,5 +1,6 @@
 """A tenant's OpenAPI document as an MCP server, used by the official client through the edge."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -73,6 +74,7 @@ async def test_nothing_but_the_listed_operations(api: Api, as_tenant: Api, tenan
         ("createPet", {"body": {}}, "name"),
         ("createPet", {"body": "text"}, "object"),
         ("getPet", {"petId": "1", "more": True}, "more"),
+        ("createPet", {"body": {"name": "Rex", "age": 10**30}}, "64 bits"),
         ("moved", {}, "redirects are not followed"),
         ("huge", {}, "more than 1048576 bytes"),
         ("broken", {}, "500"),
@@ -165,6 +167,18 @@ async def test_a_caller_adds_nothing_to_the_credential(api: Api, as_tenant: Api,
         assert pets.headers()["x-pets-key"] == "upstream"
         # What does not fit is said to be left out.
         assert text(await client.call_tool("long", {})).endswith("10 of 200010 characters are left out)")
+
+
+async def test_two_that_register_one_name_at_once_leave_a_secret_that_opens(
+    api: Api, as_tenant: Api, tenant: Tenant, pets: Pets
+) -> None:
+    bodies = [registration(pets, auth={"kind": "bearer"}, secret=f"upstream-{number}") for number in range(8)]
+    stored = await asyncio.gather(*(as_tenant.call("PUT", path(tenant), body) for body in bodies))
+    assert {reply.status for reply in stored} == {200}
+    async with connected(api, tenant.key) as client:
+        result = await client.call_tool("getPet", {"petId": "1"})
+    assert not result.is_error, text(result)
+    assert pets.headers()["authorization"].startswith("Bearer upstream-")
 
 
 async def test_a_kept_secret_cannot_be_led_elsewhere(as_tenant: Api, tenant: Tenant, pets: Pets) -> None:

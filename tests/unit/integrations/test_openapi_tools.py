@@ -181,6 +181,7 @@ def test_callers_do_not_set_the_credential_or_the_framing() -> None:
         {"parameters": [ID], "servers": [{"url": "https://other.example.com"}]},
         {"path": "/pets/{petId}/a b", "parameters": [ID]},
         {"path": "/pets/{petId}#x", "parameters": [ID]},
+        {"path": "/pets/{petId}" + "{" * 5_000, "parameters": [ID]},
         {"parameters": [ID], "requestBody": {"required": True, "content": {"text/plain": {}}}},
         {"parameters": [ID], "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/nowhere"}}}}},
     ],

@@ -1,5 +1,6 @@
 """Cursors come back as they went out, and nothing else is accepted."""
 
+import base64
 from contextlib import suppress
 
 import pytest
@@ -26,3 +27,8 @@ def test_a_cursor_of_another_listing_is_refused() -> None:
         decode_cursor(encode_cursor("a"), str, str)
     with pytest.raises(InvalidRequest):
         decode_cursor(encode_cursor(1), str)
+
+
+def test_a_cursor_without_end_is_refused() -> None:
+    with pytest.raises(InvalidRequest):
+        decode_cursor(base64.urlsafe_b64encode(b"[" * 5_000).decode(), str)

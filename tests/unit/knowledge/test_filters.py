@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from functions.knowledge.adapters.filter_sql import Parameters, condition_sql
 from functions.knowledge.core.filters import Between, Not, OneOf, attributes, holds
 
 
@@ -16,3 +17,10 @@ def test_numbers_and_texts_are_never_equal_or_ordered() -> None:
     assert not holds(OneOf("text", (5.0,)), seen)
     assert not holds(Between("text", least=1.0), seen)
     assert holds(Not(Between("missing", least=1.0)), seen)
+
+
+def test_a_documents_own_fields_are_texts_to_the_database_too() -> None:
+    parameters = Parameters()
+    assert condition_sql(Between("@name", least=5.0), parameters) == "false"
+    assert not parameters.values
+    assert condition_sql(Between("@name", least="5"), parameters) == "(d.name >= $1)"
