@@ -280,7 +280,8 @@ class Tokens:
             )
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("the token has expired") from error
-        except (jwt.PyJWTError, ValueError) as error:
+        # Brackets within brackets are deeper than Python goes long before a header is too long.
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Unauthenticated("the token is not valid") from error
         return claims
 

@@ -23,9 +23,16 @@ def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> tuple[str | int
         key = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, UnicodeError, RecursionError) as error:
         raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"}) from error
-    if not isinstance(key, list) or [type(part) for part in key] != list(kinds):
+    if not isinstance(key, list) or [type(part) for part in key] != list(kinds) or not all(map(_is_storable, key)):
         raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"})
     return tuple(key)
+
+
+def _is_storable(part: str | int) -> bool:
+    """Whether the database can compare with it: a bigint, or text without NUL and halves of surrogate pairs."""
+    if isinstance(part, int):
+        return -(2**63) <= part < 2**63
+    return "\0" not in part and not any("\ud800" <= character <= "\udfff" for character in part)
 
 
 def id_in_cursor(cursor: str | None) -> str | None:

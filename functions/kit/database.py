@@ -17,6 +17,7 @@ from asyncpg.transaction import Transaction
 from functions.kit.audit import AuditRecord
 from functions.kit.errors import DependencyUnavailable, Internal
 from functions.kit.events import Event
+from functions.kit.failures import is_no_argument
 from functions.kit.subjects import AuditRecorded
 
 PLATFORM = "platform"
@@ -53,6 +54,8 @@ def reporting_away() -> Iterator[None]:
     try:
         yield
     except _AWAY as error:
+        if is_no_argument(error):
+            raise
         raise DependencyUnavailable("the database is not available", details={"dependency": "postgres"}) from error
 
 

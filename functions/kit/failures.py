@@ -59,11 +59,21 @@ def as_dcoder_error(error: BaseException) -> DcoderError:
         return _away("redis")
     if isinstance(error, _NOT_TEXT):
         return InvalidRequest("a text holds a character that cannot be stored")
+    if is_no_argument(error):
+        return InvalidRequest("a value is not one that can be stored")
     if isinstance(error, _POSTGRES_AWAY):
         return _away("postgres")
     if isinstance(error, TimeoutError | asyncio.TimeoutError | ConnectionError | aiohttp.ClientError):
         return _away("network")
     return Internal("something went wrong on our side")
+
+
+def is_no_argument(error: BaseException) -> bool:
+    """Whether asyncpg could not write an argument as Postgres has it: too large a number, half a surrogate pair.
+
+    It calls that an error of its interface, as it does a connection that is closed; to try again is in vain.
+    """
+    return isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
 
 
 def envelope(error: DcoderError) -> dict[str, Any]:

@@ -167,8 +167,8 @@ class FlagDocument:
             context["segments"] = self._targets[name].matching(given.get(TENANT_TRAIT), identifier)
         try:
             result = get_evaluation_result(context)["flags"][name]
-        except (re.error, ValueError, TypeError) as error:
-            # A segment typed in by hand, with a broken pattern: the rest of the platform must go on.
+        except (re.error, ValueError, TypeError, ArithmeticError) as error:
+            # A segment typed in by hand, with a broken pattern or a modulus of 0: the rest of the platform must go on.
             _logger.warning("a flag cannot be evaluated", extra={"flag": name}, exc_info=error)
             result = get_evaluation_result({**context, "segments": {}})["flags"][name]
         stored: StoredValue = result["value"]

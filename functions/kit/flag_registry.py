@@ -50,7 +50,7 @@ class FlagDefinition(BaseModel):
         """Let through a value that this flag may have; null always is one.
 
         Raises:
-            ValueError: it is of another type, or larger than Flagsmith stores.
+            ValueError: it is of another type, larger than Flagsmith stores, or holds what JSON or Unicode has not.
         """
         if value is None:
             return
@@ -64,8 +64,16 @@ class FlagDefinition(BaseModel):
         if not fits[self.type]:
             expected = "no value" if self.type == "none" else f"a value of type {self.type}"
             raise ValueError(f"flag {self.name} takes {expected}")
-        if len(str(self.encode(value))) > _LONGEST_VALUE:
+        try:
+            stored = str(self.encode(value))
+            stored.encode()
+        except (TypeError, UnicodeEncodeError) as error:
+            raise ValueError(f"flag {self.name}: the value holds what cannot be stored") from error
+        if len(stored) > _LONGEST_VALUE:
             raise ValueError(f"flag {self.name}: the value is longer than {_LONGEST_VALUE} characters")
+        if self.type == "json" and orjson.loads(stored) != value:
+            # Infinity would come back as null.
+            raise ValueError(f"flag {self.name}: the value is no JSON")
 
     def encode(self, value: JsonValue) -> StoredValue:
         """The value as Flagsmith stores it: JSON becomes text, it has no type of its own for it."""

@@ -101,7 +101,7 @@ class Idempotency:
             return None
         if not 0 < len(key) <= _LONGEST:
             raise InvalidRequest(f"Idempotency-Key must be 1 to {_LONGEST} characters")
-        owner = (principal.tenant_id or principal.subject) if principal else _visitor(request)
+        owner = _caller(request, principal) if principal else _visitor(request)
         claim = Claim.of(f"{owner}:{request.method}:{request.url.path}", key)
         fingerprint = hashlib.sha256(request.url.query.encode() + b"\0" + await request.body()).digest()
         async with self._databases.acquire() as session:
@@ -135,6 +135,15 @@ class Idempotency:
                 await session.execute(
                     _COMPLETE, claim.scope, claim.key, answer.status_code, claim.seal(bytes(answer.body)), content_type
                 )
+
+
+def _caller(request: Request, principal: Principal) -> str:
+    """Whose key it is: the caller's, for one tenant. What one user was answered, policies may keep from another.
+
+    A key rotated between two tries is the same caller, and so is who comes back with a fresh token.
+    """
+    tenant = principal.tenant_id or request.headers.get("x-tenant-id", "")
+    return f"{tenant} {principal.user_id or ''} {principal.api_key_id or principal.subject}"
 
 
 def _visitor(request: Request) -> str:

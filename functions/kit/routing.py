@@ -14,6 +14,7 @@ from functions.kit.context import current, identify
 from functions.kit.database import UnitOfWork
 from functions.kit.errors import Forbidden, Internal
 from functions.kit.failures import as_dcoder_error, error_response
+from functions.kit.headers import KitRequest
 from functions.kit.idempotency import Claim
 from functions.kit.models import ApiModel
 from functions.kit.policies.directory import following
@@ -43,7 +44,12 @@ class KitRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         """FastAPI's handler, wrapped."""
-        return _handler(super().get_route_handler(), self.requirement())
+        handle = _handler(super().get_route_handler(), self.requirement())
+
+        async def read(request: Request) -> Response:
+            return await handle(KitRequest(request.scope, request.receive, request._send))  # noqa: SLF001
+
+        return read
 
     @property
     def is_direct(self) -> bool:

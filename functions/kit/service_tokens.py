@@ -176,7 +176,7 @@ class ServiceTokens:
             )
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("the token has expired") from error
-        except (jwt.PyJWTError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Unauthenticated("the token is not valid") from error
         return claims
 
@@ -186,6 +186,6 @@ def is_service_token(token: str) -> bool:
     try:
         head = token.partition(".")[0]
         document = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return False
     return isinstance(document, dict) and document.get("typ") == _TYPE

@@ -10,9 +10,10 @@ from functions.guardrails.core.models import Kind, Severity
 from functions.guardrails.core.ports import Findings, StoredFinding
 from functions.kit.clock import rfc3339
 from functions.kit.cursors import decode_cursor, encode_cursor
-from functions.kit.errors import InvalidRequest
+from functions.kit.errors import InvalidRequest, Unprocessable
 
 Position = tuple[datetime, str]
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,11 @@ class ListFindings:
         Raises:
             TenantUnknown: there is no such tenant.
             InvalidRequest: the cursor is not one of this listing.
+            Unprocessable: a bound is beyond the years 2000 to 2199.
         """
+        for name, bound in (("from", wanted.start), ("to", wanted.end)):
+            if bound is not None and not _EARLIEST <= bound <= _LATEST:
+                raise Unprocessable(f"{name} must be in the years 2000 to 2199", details={"parameter": name})
         if not await self._exists(tenant_id):
             raise TenantUnknown("there is no such tenant")
         after = _position(cursor) if cursor else None
@@ -66,4 +71,7 @@ def _position(cursor: str) -> Position:
         at, found = datetime.fromisoformat(moment), str(UUID(last_id))
     except ValueError as error:
         raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"}) from error
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)), found
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    if not _EARLIEST <= at <= _LATEST:
+        raise InvalidRequest("cursor is not valid", details={"parameter": "cursor"})
+    return at, found

@@ -45,9 +45,12 @@ def condition(text: str) -> Condition | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
             tree = ast.parse(text.strip(), mode="eval")
+        # To name what is not understood goes through it, too, however deep it is.
+        return _condition(tree.body)
+    except ConditionError:
+        raise
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ConditionError("this is no condition") from None
-    return _condition(tree.body)
 
 
 def _condition(node: ast.expr) -> Condition:

@@ -79,10 +79,11 @@ class AlertLog:
         try:
             event = Event.from_json(message.data)
             alert = event.data["alert"]
-        except (EventError, KeyError) as error:
+            told = Told(message.metadata.sequence.stream, alert["tenantId"], alert)
+        except (EventError, KeyError, TypeError) as error:
             _logger.warning("an event cannot be read", extra={"subject": message.subject}, exc_info=error)
             return
-        self._hub.tell(Told(message.metadata.sequence.stream, alert["tenantId"], alert))
+        self._hub.tell(told)
 
 
 async def _ignore(error: Exception) -> None:

@@ -5,6 +5,7 @@ is told what came after, as long as that is remembered; key figures are a state,
 """
 
 import asyncio
+import logging
 import re
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -27,6 +28,8 @@ _PLACE = re.compile(r"[0-9]{1,20}")
 
 STREAMS = Gauge("dcoder_live_streams", "Live streams that are open.")
 DROPPED = Metric("dcoder_live_dropped_total", "Live streams ended because their reader was too slow.")
+
+_logger = logging.getLogger(__name__)
 
 Snapshot = Callable[[str | None], Awaitable[Mapping[str, Any]]]
 
@@ -198,6 +201,10 @@ class LiveHub:
         except DependencyUnavailable:
             self._mark(whose)
             await asyncio.sleep(_RETRY_SECONDS)
+            return
+        except Exception:
+            # All streams live on this task. Whose figures they are is touched again at the next look at everybody's.
+            _logger.exception("key figures cannot be pushed", extra={"whose": whose})
             return
         frame = self._frame("kpis", state["kpis"], self._position)
         for watcher in self._watchers:

@@ -45,6 +45,27 @@ async def test_bad_bodies(as_tenant: Api, data: bytes, status: int, code: str) -
     assert reply.headers["x-request-id"]
 
 
+@pytest.mark.parametrize("data", [b'{"email": NaN}', b'{"\\ud800": 1}', b'{"name": "\\udc00"}', b"[" * 5_000])
+async def test_what_python_takes_for_json_is_none(as_tenant: Api, tenant: Tenant, data: bytes) -> None:
+    reply = await as_tenant.call("POST", f"/v1/tenants/{tenant.id}/users", data=data)
+    assert (reply.status, reply.code) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        # [9223372036854775808], beyond a bigint; [""] with half a surrogate pair in it.
+        ("/v1/audit/checkpoints?cursor=WzkyMjMzNzIwMzY4NTQ3NzU4MDhd", 400),
+        ("/v1/tenants/{id}/users?cursor=WyJcdWQ4MDAiXQ", 400),
+        ("/v1/tenants/{id}/guardrails/findings?from=0001-01-01T00:00:00%2B14:00", 422),
+    ],
+)
+async def test_what_the_database_does_not_have_is_no_outage_of_it(
+    as_tenant: Api, tenant: Tenant, path: str, status: int
+) -> None:
+    assert (await as_tenant.call("GET", path.replace("{id}", tenant.id))).status == status
+
+
 async def test_forty_megabytes_are_too_large_announced_or_not(as_tenant: Api) -> None:
     async def pieces() -> Any:
         for _ in range(40):

@@ -75,3 +75,27 @@ async def test_a_secret_shown_once_is_not_readable_in_the_table(platform: Platfo
     assert rows
     assert made.body["apiKey"]["secret"].encode() not in stored
     assert key.encode() not in stored
+
+
+async def test_a_key_belongs_to_its_caller(api: Api, tenant: Tenant) -> None:
+    admin = api.as_(tenant.key)
+    wanted = {"name": "other", "role": "user"}
+    other = (await admin.call("POST", f"/v1/tenants/{tenant.id}/api-keys", wanted)).body["secret"]
+    key = str(uuid.uuid4())
+    question = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "What is a jetty?"}]}
+    assert (await admin.call("POST", "/v1/chat/completions", question, idempotency_key=key)).status == 200
+    # Policies may keep from one what another was answered: they are asked, and the call is its own.
+    theirs = await api.as_(other).call("POST", "/v1/chat/completions", question, idempotency_key=key)
+    assert theirs.status == 200
+    assert "idempotent-replayed" not in theirs.headers
+
+
+async def test_an_operators_key_belongs_to_the_tenant_that_is_named(operator: Api) -> None:
+    tenants = [(await operator.call("POST", "/v1/tenants", body())).body["id"] for _ in range(2)]
+    key, prompt = str(uuid.uuid4()), {"name": "greeting", "template": "Good day."}
+    made = [
+        await operator.call("POST", "/v1/prompts", prompt, idempotency_key=key, x_tenant_id=tenant)
+        for tenant in tenants
+    ]
+    assert [reply.status for reply in made] == [201, 201]
+    assert not [reply for reply in made if "idempotent-replayed" in reply.headers]

@@ -2,14 +2,18 @@
 
 from collections.abc import AsyncIterator
 
+import asyncpg
 import httpx2 as httpx
 import pytest
+from asyncpg.exceptions._base import DataError as InvalidArgument
 from fastapi import Request
 from starlette.types import Message, Scope
 
 from functions.kit.app import FunctionApp
 from functions.kit.catalogue import load_catalogue
-from functions.kit.failures import envelope
+from functions.kit.database import reporting_away
+from functions.kit.errors import DependencyUnavailable
+from functions.kit.failures import as_dcoder_error, envelope
 
 
 @pytest.fixture
@@ -67,3 +71,12 @@ async def test_a_client_that_leaves_while_it_sends_is_no_bug(
     await app(scope, receive, send)
     assert sent[0]["status"] == 400
     assert not caplog.records
+
+
+async def test_an_argument_that_the_database_cannot_have_is_the_callers_fault() -> None:
+    with pytest.raises(InvalidArgument), reporting_away():
+        raise InvalidArgument("value out of int64 range")
+    assert as_dcoder_error(InvalidArgument("value out of int64 range")).status == 400
+    with pytest.raises(DependencyUnavailable), reporting_away():
+        raise asyncpg.InterfaceError("connection is closed")
+    assert as_dcoder_error(asyncpg.InterfaceError("connection is closed")).status == 503

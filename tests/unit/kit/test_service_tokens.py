@@ -154,3 +154,10 @@ async def test_without_a_key_file(path: Path) -> None:
 @pytest.mark.parametrize("token", ["", "a.b.c", "bm90IGpzb24.b.c", "W10.b.c", "é.b.c", "eyJ0eXAiOiJKV1QifQ.b.c"])
 def test_what_is_none_of_them(token: str) -> None:
     assert not is_service_token(token)
+
+
+async def test_brackets_within_brackets_are_no_token(path: Path) -> None:
+    head = base64.urlsafe_b64encode(b"[" * 6_000).decode()
+    assert not is_service_token(f"{head}.e30.c2ln")
+    with pytest.raises(Unauthenticated):
+        await tokens(path).verify(f"{head}.e30.c2ln")

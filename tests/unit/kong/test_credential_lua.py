@@ -32,7 +32,8 @@ class Kong:
         lua.globals().decode_base64 = _decode_base64
         lua.globals().json_decode = lambda text: _table(lua, text)
         lua.globals().match = lambda subject, pattern, _options: _match(lua, subject, pattern)
-        lua.globals().get_headers = lambda _: lua.table_from(dict(headers))
+        # No more lines than it is asked for.
+        lua.globals().get_headers = lambda most: lua.table_from(dict(list(headers.items())[:most]))
         lua.globals().get_header = lambda name: headers.get(name.lower())
         lua.globals().set_header = lambda name, value: headers.__setitem__(name.lower(), value)
         lua.globals().clear_header = lambda name: headers.pop(name.lower(), None) and None
@@ -55,6 +56,7 @@ ngx = { re = { match = match }, decode_base64 = decode_base64, time = now }
 kong = {
   request = { get_headers = get_headers, get_header = get_header },
   service = { request = { set_header = set_header, clear_header = clear_header } },
+  response = { exit = function(status) set_header("answered", tostring(status)) end },
   client = { get_forwarded_ip = function() return "203.0.113.9" end },
 }
 """
@@ -192,3 +194,22 @@ def test_nobody_says_what_only_the_platform_may(run: Run) -> None:
 )
 def test_odd_request_ids_are_given_up(run: Run, given: str, kept: bool) -> None:
     assert ("x-request-id" in run({"X-Request-Id": given})) is kept
+
+
+def test_what_may_hide_behind_too_many_headers_is_turned_away(run: Run) -> None:
+    many = {f"a{number}": "b" for number in range(999)}
+    assert "answered" not in run(many)
+    answered = run({**many, "one-more": "b", "Knative-Serving-Tag": "candidate", "X-Api-Key": KEY})
+    assert answered["answered"] == "431"
+    assert who(answered) == (None, None)
+
+
+@pytest.mark.parametrize("blank", [" ", "\t"])
+@pytest.mark.parametrize("header", ["X-Api-Key", "Authorization"])
+def test_a_line_full_of_blanks_takes_no_longer_than_another(run: Run, header: str, blank: str) -> None:
+    # Of a line three hundred times as long as Kong takes: what grows with its square would take hours.
+    blanks = blank * 5_000_000
+    assert who(run({header: f"Bearer x{blanks}x"})) == (None, None)
+    assert who(run({header: blanks})) == (None, None)
+    digest = hashlib.sha256(KEY.encode()).hexdigest()
+    assert who(run({header: f"{'Bearer ' * (header == 'Authorization')}{KEY}{blanks}"})) == (digest, digest)

@@ -142,3 +142,31 @@ async def test_a_stream_lasts_only_so_long() -> None:
         b"retry: 2000\n\n",
         b": heartbeat\n\n",
     }
+
+
+async def test_figures_that_cannot_be_read_once_are_pushed_the_next_time() -> None:
+    read = asyncio.Event()
+    troubles = [RuntimeError("no such table")]
+
+    async def troubled(tenant_id: str | None) -> Mapping[str, Any]:
+        if troubles and tenant_id == "bad":
+            read.set()
+            raise troubles.pop()
+        return await snapshot(tenant_id)
+
+    live = LiveHub(troubled, most=100, most_of_one=100)
+    live.begin("e", 0)
+    watcher = await live.open("t", None)
+    troubled_one = Watcher("bad")
+    live._watchers.add(troubled_one)
+    live._of["bad"] += 1
+    running = asyncio.create_task(live.run())
+    try:
+        live.touch("bad")
+        await read.wait()
+        waiting(watcher)
+        live.touch("t")
+        assert await watcher.frames.get()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

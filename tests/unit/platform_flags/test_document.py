@@ -153,6 +153,13 @@ def test_a_broken_pattern_leaves_the_flag_as_it_is_by_default(caplog: pytest.Log
     assert "cannot be evaluated" in caplog.text
 
 
+@pytest.mark.parametrize(("modulus", "trait"), [("0|0", 7), ("2|0", 10**400)])
+def test_a_modulus_that_has_no_remainder_leaves_the_flag_as_it_is_by_default(modulus: str, trait: int) -> None:
+    flags = by_hand(rules=[rule("ALL", ("number", "MODULO", modulus))])
+    found = flags.evaluate_identity("switch", "u1", {"number": trait})
+    assert (found.enabled, found.source) == (False, "default")
+
+
 def test_an_override_of_one_identity_counts_for_it_alone() -> None:
     raw = cast("dict[str, Any]", document().raw)
     state = {**raw["feature_states"][0], "enabled": False}

@@ -45,10 +45,14 @@ def test_no_two_flags_have_the_same_number_in_sdks() -> None:
     ("kind", "fits", "fits_not"),
     [
         ("none", [None], ["x", 1, True, {}]),
-        ("string", ["", "x"], [1, True, {}, []]),
+        ("string", ["", "x"], [1, True, {}, [], "\ud800"]),
         ("integer", [0, -5], ["1", True, 1.5, 2**31]),
         ("boolean", [True, False], ["true", 1, {}]),
-        ("json", ["x", 1, True, {"a": [1]}, [], 1.5], ["x" * 20_001]),
+        (
+            "json",
+            ["x", 1, True, {"a": [1]}, [], 1.5],
+            ["x" * 20_001, "\ud800", {"\ud800": 1}, 10**40, [float("inf")], float("nan")],
+        ),
     ],
 )
 def test_a_value_must_be_of_the_flags_type(kind: ValueType, fits: list[JsonValue], fits_not: list[JsonValue]) -> None:

@@ -132,3 +132,11 @@ def test_no_text_does_worse_than_being_refused(text: str) -> None:
     except ConditionError:
         return
     assert test is None or test(ANNA, HERS) in {True, False, None}
+
+
+@pytest.mark.parametrize(
+    "text", ["-" * (LONGEST - 1) + "a", "~" * (LONGEST - 1) + "a", "a" + ".a" * (LONGEST // 2 - 1)]
+)
+def test_depth_is_no_condition_either(text: str) -> None:
+    with pytest.raises(ConditionError):
+        condition(text)
