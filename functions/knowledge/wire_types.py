@@ -7,6 +7,7 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, Field, StringConstraints
 
 from functions.kit.identifiers import UUID_PATTERN
+from functions.kit.storable import holds_zero
 
 _PRINTABLE = r"[^\x00-\x1f\x7f]"
 _MOST_METADATA = 16_384
@@ -19,7 +20,7 @@ def _check_size(metadata: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("metadata may hold numbers of 64 bits and well-formed text only") from error
     if len(encoded) > _MOST_METADATA:
         raise ValueError(f"metadata may have {_MOST_METADATA} bytes as JSON")
-    if b"\\u0000" in encoded:
+    if holds_zero(encoded):
         raise ValueError("metadata may hold no character zero")
     return metadata
 

@@ -18,6 +18,7 @@ from mcp_types import (
 
 from functions.agents.core.mcp_models import Description
 from functions.agents.core.tool_models import ToolAnswer
+from functions.kit.storable import holds_zero
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _LONGEST_DESCRIPTION = 4_000
@@ -59,7 +60,7 @@ def _schema_trouble(schema: dict[str, Any]) -> str:
         return "its schema nests too deeply or holds what is no JSON"
     if len(written) > _LARGEST_SCHEMA:
         return f"its schema has more than {_LARGEST_SCHEMA} bytes"
-    if b"\\u0000" in written:
+    if holds_zero(written):
         return "its schema holds what cannot be stored"
     return "" if schema.get("type") == "object" else "its schema is not an object's"
 

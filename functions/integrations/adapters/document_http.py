@@ -11,6 +11,7 @@ from functions.integrations.core.errors import DocumentAway, DocumentRefused
 from functions.integrations.core.models import Json
 from functions.integrations.core.ports import Egress
 from functions.kit.bounded import read_at_most
+from functions.kit.storable import holds_zero
 
 # Of a megabyte or two; other tenants' documents wait for it.
 _SECONDS = 10.0
@@ -69,6 +70,6 @@ def _document(body: bytes) -> Json:
     except orjson.JSONDecodeError as error:
         raise DocumentRefused("the document is no JSON") from error
     # Postgres cannot store the character.
-    if not isinstance(document, dict) or b"\\u0000" in body:
+    if not isinstance(document, dict) or holds_zero(body):
         raise DocumentRefused("the document is no JSON object, or has characters that cannot be stored")
     return document

@@ -10,6 +10,7 @@ from functions.integrations.core.models import AuthKind, McpServerDraft, State, 
 from functions.integrations.core.models import McpServer as CoreServer
 from functions.integrations.core.models import Tool as CoreTool
 from functions.kit.models import ApiModel
+from functions.kit.storable import holds_zero
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 Text = Annotated[str, Field(max_length=2_000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
@@ -22,7 +23,7 @@ def _storable(document: dict[str, Any]) -> dict[str, Any]:
         encoded = orjson.dumps(document)
     except orjson.JSONEncodeError as error:
         raise ValueError("it may hold numbers of 64 bits and well-formed text only, nested 250 deep") from error
-    if b"\\u0000" in encoded:
+    if holds_zero(encoded):
         raise ValueError("it may hold no character zero")
     return document
 

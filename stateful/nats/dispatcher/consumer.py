@@ -66,14 +66,20 @@ class FunctionConsumer:
 
     async def keep_alive(self) -> None:
         """Tell NATS every third of the acknowledgement wait that the events in hand are being worked on."""
+        await keep_running(f"the keeping of events of {self._function.name}", self._keep)
+
+    async def watch_lag(self) -> None:
+        """Keep the lag metric up to date."""
+        await keep_running(f"the watch on the lag of {self._function.name}", self._watch_lag)
+
+    async def _keep(self) -> None:
         while True:
             await asyncio.sleep(self._settings.ack_wait_seconds / 3)
             for message in list(self._deliveries.values()):
                 with suppress(nats.errors.Error):
                     await message.in_progress()
 
-    async def watch_lag(self) -> None:
-        """Keep the lag metric up to date."""
+    async def _watch_lag(self) -> None:
         while True:
             _, js = await self._bus.session()
             with suppress(nats.errors.Error, TimeoutError):

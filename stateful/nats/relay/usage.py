@@ -17,6 +17,7 @@ from functions.kit.clock import rfc3339
 from functions.kit.context import RequestContext, serving
 from functions.kit.events import Event, EventData
 from functions.kit.quotas import CONTENT_FIELD, PENDING, RECORD_FIELD, THRESHOLD_FIELD
+from functions.kit.storable import holds_zero
 from functions.kit.subjects import LlmCall, LlmCompleted, QuotaThreshold, QuotaUpdated, UsageRecord
 from stateful.nats.connection import Publisher
 from stateful.nats.loops import keep_running
@@ -35,6 +36,7 @@ _RECORD_BYTES = 16_384
 # Well below NATS' limit of 1 MiB for a message.
 _EVENT_BYTES = 400_000
 _CONTENT_BYTES = 300_000
+_GREATEST = 2**63 - 1
 _FORGET_CONSUMER_MILLISECONDS = 3_600_000
 _OWN, _NEW = "0", ">"
 
@@ -221,8 +223,14 @@ def _parse(entry_id: str, fields: Fields) -> _Entry | _Crossing:
         raise ValueError(f"no field {RECORD_FIELD}")
     if len(text) > _RECORD_BYTES:
         raise ValueError(f"{len(text)} bytes are no usage record")
+    if holds_zero(text):
+        # No consumer could store it, nor any other record of its event.
+        raise ValueError("a text holds the character zero")
     # A gateway of a newer version may say more than this relay knows.
     record = UsageRecord.model_validate_json(text, extra="ignore")
+    if any(isinstance(value, int) and value > _GREATEST for _, value in record):
+        # An event that cannot be written would be tried for ever, and all others behind it.
+        raise ValueError("a number beyond 64 bits")
     sealed = fields.get(CONTENT_FIELD.encode(), b"")
     if not sealed or len(sealed) > _CONTENT_BYTES:
         return _Entry(entry_id, len(text), record)

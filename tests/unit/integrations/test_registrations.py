@@ -32,5 +32,7 @@ def test_what_cannot_be_stored_or_sent_is_refused(written: str, why: str) -> Non
 
 
 def test_what_can_be() -> None:
-    told = body(openapi={"most": 18446744073709551615, "deep": [[[{}]]]}, secret="a key, perhaps")
+    told = body(
+        openapi={"most": 18446744073709551615, "deep": [[[{}]]], "pattern": "[^\\u0000]"}, secret="a key, perhaps"
+    )
     assert PutMcpServerBody.model_validate(told).draft("pets").secret == "a key, perhaps"

@@ -150,14 +150,17 @@ async def test_what_cannot_be_read_is_set_aside(
     good = await settle(redis_client, record(), record(promptTokens=-1), record(aFieldOfTomorrow=1))
     await redis_client.xadd(STREAM, {"r": b"\xff{"})
     await redis_client.xadd(STREAM, {"x": b"no record"})
+    great = orjson.dumps(record()).replace(b"}", b', "latencyMs": 123456789012345678901234567890}')
+    await redis_client.xadd(STREAM, {"r": great})
+    await redis_client.xadd(STREAM, {"r": orjson.dumps(record(requestId="zero \0"))})
+    good += await settle(redis_client, record())
     relay(running, redis_process, bus)
     await eventually(emptied(redis_client))
-    assert await usage_ids(js) == [good[0], good[2]]
+    assert await usage_ids(js) == [good[0], good[2], good[3]]
     aside: list[tuple[bytes, dict[bytes, bytes]]] = await redis_client.xrange(POISON)  # type: ignore[assignment]
     reasons = [fields[b"reason"].decode() for _, fields in aside]
-    assert len(reasons) == 3
     assert reasons[0].startswith("promptTokens")
-    assert reasons[2] == "no field r"
+    assert reasons[2:] == ["no field r", "a number beyond 64 bits", "a text holds the character zero"]
 
 
 def crossing(**changes: object) -> dict[str, object]:
