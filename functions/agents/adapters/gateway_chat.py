@@ -1,7 +1,7 @@
 """The tenant's models, by way of the LLM gateway: its limits, its usage, its providers."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import aiohttp
@@ -37,11 +37,8 @@ class GatewayChat:
         async with self._post(behalf, body, {"idempotency-key": key}) as response:
             answer = orjson.loads(await response.read())
             cost = int(response.headers.get(_COST, "0"))
-        try:
-            message = dict(answer["choices"][0]["message"])
-        except (KeyError, IndexError, TypeError) as error:
-            raise ModelRefused("the model does not answer with a message") from error
-        return Completion(_plain(message), _spent(answer.get("usage"), cost))
+        with _understanding():
+            return Completion(_plain(dict(answer["choices"][0]["message"])), _spent(answer.get("usage"), cost))
 
     async def stream(self, behalf: OnBehalf, body: Json, told: Callable[[str], Awaitable[None]]) -> Completion:
         """The same, each piece of text told as it comes."""
@@ -49,11 +46,13 @@ class GatewayChat:
         heard = _Heard()
         async with self._post(behalf, asked, {}) as response:
             async for line in response.content:
-                text = heard.take(line)
+                with _understanding():
+                    text = heard.take(line)
                 if text:
                     await told(text)
                 if heard.is_whole:
-                    return heard.completion()
+                    with _understanding():
+                        return heard.completion()
         raise DependencyUnavailable("the answer broke off", details={"dependency": "gateway"})
 
     @asynccontextmanager
@@ -130,10 +129,26 @@ class _Heard:
         return Completion(message, _spent(self._usage, self._cost))
 
 
+@contextmanager
+def _understanding() -> Iterator[None]:
+    """Say of an answer of another form that the model refuses: asked again it would say, and cost, the same."""
+    try:
+        yield
+    except orjson.JSONDecodeError:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ModelRefused("the model does not answer with a message") from error
+
+
 def _plain(message: dict[str, Any]) -> Json:
     """What of a message may be sent back to any provider."""
     kept = {"role": "assistant", "content": message.get("content")}
-    return {**kept, "tool_calls": message["tool_calls"]} if message.get("tool_calls") else kept
+    calls = message.get("tool_calls")
+    if not calls:
+        return kept
+    if not all(isinstance(call, dict) and isinstance(call.get("function"), dict) for call in list(calls)):
+        raise TypeError("a tool call is an object with a function")
+    return {**kept, "tool_calls": list(calls)}
 
 
 def _spent(usage: Json | None, cost: int) -> Spent:
