@@ -41,6 +41,16 @@ def render(template: str, values: Mapping[str, str]) -> str:
     return "".join(text if name is None else values[name] for text, name in _parts(template))
 
 
+def rendered_length(template: str, values: Mapping[str, str]) -> int:
+    """How many characters `render` would make.
+
+    Raises:
+        TemplateError: it is no template.
+        KeyError: a value is missing.
+    """
+    return sum(len(text if name is None else values[name]) for text, name in _parts(template))
+
+
 def _parts(template: str) -> Iterator[tuple[str, str | None]]:
     """Its texts as they are meant, and the names between them."""
     end = 0

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from functions.guardrails.core.errors import DetectorUnavailable
-from functions.guardrails.core.excerpts import excerpt
+from functions.guardrails.core.excerpts import Covered, covered, excerpt
 from functions.guardrails.core.models import Examination, Finding, Kind, Match, Part
 from functions.guardrails.core.ports import Detector, Policy
+from functions.guardrails.core.spans import Apart
 
 _logger = logging.getLogger(__name__)
 _VALUES = (Kind.PII, Kind.SECRET)
+# The classifier's word for any kind of injection: the same matter as each of them.
+_LIKELY = "injection_likely"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +53,22 @@ class Detection:
         read, unread = _within(parts, self._limits.most_characters)
         answers = await asyncio.gather(*(self._ask(detector, read) for detector in self._detectors))
         matches = [match for answer in answers if answer is not None for match in answer]
-        findings = [finding for finding in _findings(read, matches) if self._is_certain(finding)]
-        kept = tuple(findings[: self._limits.most_findings])
+        by_part = _by_part(matches)
+        sights = [sight for sight in _sights(read, by_part) if self._is_certain(sight.match)]
+        kept = _findings(read, sights[: self._limits.most_findings], by_part)
         return Examination(
             findings=kept,
             decision=self._policy.decide(kept),
             failed=tuple(
                 detector.name for detector, answer in zip(self._detectors, answers, strict=True) if answer is None
             ),
-            dropped=len(findings) - len(kept),
+            dropped=len(sights) - len(kept),
             unread_characters=unread,
         )
 
-    def _is_certain(self, finding: Finding) -> bool:
+    def _is_certain(self, match: Match) -> bool:
         # Only here: what is too uncertain to be reported is certain enough not to be quoted.
-        return finding.score >= self._limits.least_scores.get(finding.detector, 0.0)
+        return match.score >= self._limits.least_scores.get(match.detector, 0.0)
 
     async def _ask(self, detector: Detector, parts: Sequence[Part]) -> list[Match] | None:
         """What a detector says, or None when it gave no answer."""
@@ -90,46 +94,62 @@ def _within(parts: Sequence[Part], most_characters: int) -> tuple[list[Part], in
     return read[::-1], unread
 
 
-def _findings(parts: Sequence[Part], matches: Sequence[Match]) -> list[Finding]:
-    """The matches without duplicates as findings, gravest first."""
+@dataclass(slots=True)
+class _Sight:
+    """A match, and how often the same was seen in the call."""
+
+    match: Match
+    occurrences: int = 1
+
+
+def _by_part(matches: Sequence[Match]) -> Mapping[int, Sequence[Match]]:
     by_part: defaultdict[int, list[Match]] = defaultdict(list)
     for match in matches:
         by_part[match.part].append(match)
-    seen: dict[tuple[str, ...], Finding] = {}
+    return by_part
+
+
+def _sights(parts: Sequence[Part], by_part: Mapping[int, Sequence[Match]]) -> list[_Sight]:
+    """The matches without duplicates, gravest first. A call may have tens of thousands, so nothing compares all."""
+    seen: dict[tuple[str, ...], _Sight] = {}
     for index in sorted(by_part):
         for match in _distinct(by_part[index]):
-            key = _identity(parts[index].text, match)
-            known = seen.get(key)
-            if known is None:
-                seen[key] = _finding(parts[index], match, by_part[index])
-            else:
-                seen[key] = replace(known, occurrences=known.occurrences + 1)
-    return sorted(seen.values(), key=lambda finding: (-finding.severity, -finding.score, finding.part, finding.start))
+            known = seen.setdefault(_identity(parts[index].text, match), _Sight(match, 0))
+            known.occurrences += 1
+    return sorted(seen.values(), key=lambda sight: _gravity(sight.match))
+
+
+def _gravity(match: Match) -> tuple[int, float, int, int]:
+    return -match.severity, -match.score, match.part, match.start
+
+
+def _findings(
+    parts: Sequence[Part], sights: Sequence[_Sight], by_part: Mapping[int, Sequence[Match]]
+) -> tuple[Finding, ...]:
+    """What is reported, with what may be quoted of it."""
+    hidden = {part: covered(by_part[part]) for part in {sight.match.part for sight in sights}}
+    return tuple(_finding(parts[sight.match.part], sight, hidden[sight.match.part]) for sight in sights)
 
 
 def _distinct(matches: Iterable[Match]) -> list[Match]:
     """Of matches of one part that overlap and mean the same, the most telling."""
     kept: list[Match] = []
+    # Of one matter none overlap, so that the neighbours tell.
+    by_matter: defaultdict[Kind, dict[str, Apart]] = defaultdict(dict)
     for match in sorted(matches, key=_weight, reverse=True):
-        if not any(_overlap(match, other) and _same_matter(match, other) for other in kept):
+        matters = by_matter[_VALUES[0] if match.kind in _VALUES else match.kind]
+        name = "" if match.kind in _VALUES else match.type
+        alike = matters.values() if name == _LIKELY else [matters[n] for n in (name, _LIKELY) if n in matters]
+        if not any(apart.overlaps(match.start, match.end) for apart in alike):
+            matters.setdefault(name, Apart()).add(match.start, match.end)
             kept.append(match)
     return sorted(kept, key=lambda entry: entry.start)
 
 
 def _weight(match: Match) -> tuple[bool, bool, int, float, int]:
     """A secret tells more than personal data in it, a rule more than the classifier's window around it."""
-    likely = match.type == "injection_likely"
+    likely = match.type == _LIKELY
     return match.kind is Kind.SECRET, not likely, match.severity, match.score, match.end - match.start
-
-
-def _same_matter(match: Match, other: Match) -> bool:
-    if match.kind in _VALUES:
-        return other.kind in _VALUES
-    return match.kind is other.kind and (match.type == other.type or "injection_likely" in {match.type, other.type})
-
-
-def _overlap(match: Match, other: Match) -> bool:
-    return match.start < other.end and other.start < match.end
 
 
 def _identity(text: str, match: Match) -> tuple[str, ...]:
@@ -141,7 +161,8 @@ def _identity(text: str, match: Match) -> tuple[str, ...]:
     return match.kind, match.type, digest
 
 
-def _finding(part: Part, match: Match, found: Sequence[Match]) -> Finding:
+def _finding(part: Part, sight: _Sight, hidden: Sequence[Covered]) -> Finding:
+    match = sight.match
     return Finding(
         kind=match.kind,
         type=match.type,
@@ -153,6 +174,7 @@ def _finding(part: Part, match: Match, found: Sequence[Match]) -> Finding:
         part=match.part,
         start=match.start,
         end=match.end,
-        excerpt=excerpt(part.text, match, found),
+        excerpt=excerpt(part.text, match, hidden),
         disguise=match.disguise,
+        occurrences=sight.occurrences,
     )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from functions.guardrails.core.models import Kind, Match
 from functions.kit.redaction import redact
@@ -12,14 +13,20 @@ _LONG_TOKEN = re.compile(r"[^\s\[\]]{33,}")
 _SHOWN = (Kind.PROMPT_INJECTION, Kind.UNSAFE_CONTENT)
 
 
-def excerpt(text: str, match: Match, found: Sequence[Match]) -> str:
+class Covered(NamedTuple):
+    """A span that is not quoted, and the type that stands for it."""
+
+    start: int
+    end: int
+    name: str
+
+
+def excerpt(text: str, match: Match, hidden: Sequence[Covered]) -> str:
     """A short quotation around a match.
 
     Args:
-        found: every match in the same text, whatever became of it: what any detector took for personal or secret is
-            never quoted.
+        hidden: what `covered` makes of every match in the same text.
     """
-    hidden = _covered([entry for entry in found if entry.kind not in _SHOWN])
     start, end = match.start, min(match.end, match.start + _LONGEST_QUOTE)
     first, last = _widened(text, start, end)
     if match.disguise and match.kind in _SHOWN:
@@ -31,19 +38,24 @@ def excerpt(text: str, match: Match, found: Sequence[Match]) -> str:
     return _tidied(quoted)
 
 
-def _covered(matches: Sequence[Match]) -> list[tuple[int, int, str]]:
-    """Spans to hide, merged where they overlap, with the type that stands for each."""
-    merged: list[tuple[int, int, str]] = []
+def covered(found: Sequence[Match]) -> list[Covered]:
+    """Spans to hide in a text, merged where they overlap.
+
+    Args:
+        found: every match in it, whatever became of it: what any detector took for personal or secret is never quoted.
+    """
+    merged: list[Covered] = []
+    matches = [entry for entry in found if entry.kind not in _SHOWN]
     for match in sorted(matches, key=lambda entry: (entry.start, -entry.end)):
-        if merged and match.start < merged[-1][1]:
+        if merged and match.start < merged[-1].end:
             start, end, name = merged[-1]
-            merged[-1] = (start, max(end, match.end), name)
+            merged[-1] = Covered(start, max(end, match.end), name)
         else:
-            merged.append((match.start, match.end, match.type))
+            merged.append(Covered(match.start, match.end, match.type))
     return merged
 
 
-def _without(text: str, first: int, last: int, hidden: Sequence[tuple[int, int, str]]) -> str:
+def _without(text: str, first: int, last: int, hidden: Sequence[Covered]) -> str:
     pieces: list[str] = []
     at = first
     for start, end, name in hidden:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functions.kit.cursors import decode_cursor, encode_cursor
 from functions.kit.deployed_prompts import PLATFORM_PROMPTS
 from functions.kit.errors import InvalidRequest
-from functions.kit.prompt_templates import TemplateError, render, variables
+from functions.kit.prompt_templates import TemplateError, render, rendered_length, variables
 from functions.llmops.core.errors import (
     NothingToRollBack,
     PromptDeployed,
@@ -20,6 +20,8 @@ from functions.llmops.core.models import Deployment, Prompt, Version
 from functions.llmops.core.ports import Prompts
 
 MOST_PROMPTS, MOST_VERSIONS, MOST_LABELS = 1_000, 1_000, 20
+# Of a filled-in prompt, in characters.
+MOST_RENDERED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,7 @@ class PromptLibrary:
 
         Raises:
             PromptNotFound: there is no such prompt or version, or none under the label.
-            PromptVariables: a value is missing, or is for nothing.
+            PromptVariables: a value is missing, is for nothing, or makes the text too long.
         """
         prompt = await self._known(author, name)
         wanted = number or (prompt.labels.get(label, 0) if label else prompt.latest)
@@ -211,6 +213,9 @@ class PromptLibrary:
         if missing or unknown:
             details = {"missing": sorted(missing), "unknown": sorted(unknown)}
             raise PromptVariables("the values are not those that the prompt needs", details=details)
+        # One long value in thousands of places would fill the memory of everybody's process.
+        if rendered_length(version.template, values) > MOST_RENDERED:
+            raise PromptVariables(f"the text would be longer than {MOST_RENDERED} characters")
         return render(version.template, values), version.number
 
     async def _known(self, author: Author, name: str, *, lock: bool = False) -> Prompt:

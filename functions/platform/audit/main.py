@@ -16,7 +16,7 @@ from functions.platform.audit.csv_export import export
 from functions.platform.audit.schemas import AuditItem, CheckpointItem
 from functions.platform.audit.wiring import Audit, audit
 from functions.platform.core.audit_models import AuditQuery
-from functions.platform.core.audit_search import DEFAULT_SPAN, check_span
+from functions.platform.core.audit_search import check_span, start_before
 
 router = api_router()
 
@@ -61,7 +61,7 @@ async def search_audit(
     """Records newest first: of all chains for a superadmin, of the own tenant for its admin. CSV has no pages."""
     use: Audit = request.app.state.wiring
     end = end or utc_now()
-    query = AuditQuery(start or end - DEFAULT_SPAN, end, _readable(chain), actor, action, resource, outcome, request_id)
+    query = AuditQuery(start or start_before(end), end, _readable(chain), actor, action, resource, outcome, request_id)
     if wanted == "csv" or (wanted is None and "text/csv" in request.headers.get("accept", "")):
         check_span(query)
         disposition = {"content-disposition": 'attachment; filename="audit.csv"'}

@@ -10,7 +10,7 @@ from functions.kit.errors import InvalidRequest
 from functions.platform.core.audit_models import AuditQuery, AuditRecords, StoredCheckpoint, StoredRecord
 from functions.platform.core.models import Slice
 
-DEFAULT_SPAN = timedelta(days=30)
+_DEFAULT_SPAN = timedelta(days=30)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _PAGE = 500
@@ -45,6 +45,12 @@ class SearchAudit:
         below = int(decode_cursor(cursor, int)[0]) if cursor is not None else None
         found = await self._records.checkpoints(chain, limit + 1, below)
         return Slice(tuple(found[:limit]), encode_cursor(found[limit - 1].size) if len(found) > limit else None)
+
+
+def start_before(end: datetime) -> datetime:
+    """When the span before an end begins by default."""
+    # Compared first: a subtraction near the year 1 would overflow.
+    return end - _DEFAULT_SPAN if end > _EARLIEST + _DEFAULT_SPAN else _EARLIEST
 
 
 def check_span(query: AuditQuery) -> None:

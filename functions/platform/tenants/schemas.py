@@ -19,7 +19,7 @@ Region = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#0076a8"])]
 # What cannot be part of a URL (RFC 3986) could be part of an attack on the page that shows it.
 WebAddress = Annotated[str, Field(max_length=2048, pattern=r"^https://[^\x00-\x20\x7f\"<>\\^`{|}]+$")]
-_ENTITY_TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e]*)"\s*(?:,|$)')
+_ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"\s*(?:,|$)')
 
 
 class CreateTenant(ApiModel):

@@ -99,6 +99,13 @@ async def test_a_prompt_is_filled_in_and_nothing_in_it_runs(as_tenant: Api) -> N
     assert (await as_tenant.call("GET", "/v1/prompts?cursor=WyJcdTAwMDAiXQ")).status == 400
 
 
+async def test_a_prompt_that_would_fill_the_memory_is_not_filled_in(as_tenant: Api) -> None:
+    await made(as_tenant, "/v1/prompts", {"name": "long", "template": "{{x}}" * 6_400})
+    long = await as_tenant.call("POST", "/v1/prompts/long/render", {"variables": {"x": "x" * 100_000}})
+    assert (long.status, long.code) == (422, "prompt_variables")
+    assert (await made(as_tenant, "/v1/prompts/long/render", {"variables": {"x": "x" * 100}}, 200))["version"] == 1
+
+
 async def test_versions_that_are_made_at_once_have_numbers_of_their_own(as_tenant: Api) -> None:
     await made(as_tenant, "/v1/prompts", {"name": "many", "template": "0"})
     made_ones = await asyncio.gather(

@@ -56,6 +56,7 @@ async def test_what_python_takes_for_json_is_none(as_tenant: Api, tenant: Tenant
     [
         # [9223372036854775808], beyond a bigint; [""] with half a surrogate pair in it.
         ("/v1/audit/checkpoints?cursor=WzkyMjMzNzIwMzY4NTQ3NzU4MDhd", 400),
+        ("/v1/audit?to=0001-01-01T00:00:00Z", 400),
         ("/v1/tenants/{id}/users?cursor=WyJcdWQ4MDAiXQ", 400),
         ("/v1/tenants/{id}/guardrails/findings?from=0001-01-01T00:00:00%2B14:00", 422),
     ],

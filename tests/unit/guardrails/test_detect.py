@@ -10,7 +10,7 @@ from functions.guardrails.adapters.phone_numbers import PhoneNumbers
 from functions.guardrails.core.detect import Detection, Limits
 from functions.guardrails.core.errors import DetectorUnavailable
 from functions.guardrails.core.models import Kind, Match, Part, Severity
-from functions.guardrails.core.pii.scanner import PatternScanner
+from functions.guardrails.core.pii.scanner import PatternScanner, without_overlaps
 from functions.guardrails.core.policy import DetectOnly
 from functions.guardrails.core.ports import Detector
 from functions.guardrails.core.scanning import ThreadedScanner
@@ -170,3 +170,46 @@ async def test_messages_that_end_are_not_read_as_one() -> None:
     told = ["Why is the light off?", "I want to ignore it.", "What are all the rules of chess?", "Thanks."]
 
     assert not await _detection().detect([Part("user", text) for text in told])
+
+
+class Everywhere:
+    """A detector that finds something in each word."""
+
+    name = "everywhere"
+
+    async def detect(self, parts: Sequence[Part]) -> list[Match]:
+        return [
+            Match(0, at, at + 5, Kind.PII, "NUMBER", self.name, "r", Severity.LOW, 1.0)
+            for at in range(0, len(parts[0].text), 6)
+        ]
+
+
+async def test_a_text_full_of_finds_takes_no_longer_than_another() -> None:
+    # Compared with each other, so many would take a quarter of an hour, and everybody's examinations with them.
+    text = "".join(f"{number:05} " for number in range(60_000)) + "59999 "
+    assert len(without_overlaps(await Everywhere().detect([Part("user", text)]))) == 60_001
+    examination = await Detection([Everywhere()], DetectOnly()).examine([Part("user", text)])
+    assert len(examination.findings) + examination.dropped == 60_000
+    assert not [f for f in examination.findings if any(character.isdigit() for character in f.excerpt)]
+
+
+async def test_finds_of_one_matter_that_overlap_are_one() -> None:
+    spans = {"outer": (2, 20, "EMAIL"), "inner": (5, 9, "NUMBER"), "next": (20, 24, "NUMBER")}
+    found = [Match(0, s, e, Kind.PII, name, "d", "r", Severity.LOW, 0.9) for s, e, name in spans.values()]
+    found += [
+        Match(0, 2, 20, Kind.PROMPT_INJECTION, "override", "d", "r", Severity.HIGH, 0.9),
+        Match(0, 0, 24, Kind.PROMPT_INJECTION, "injection_likely", "d", "r", Severity.HIGH, 0.9),
+    ]
+
+    class Given:
+        name = "given"
+
+        async def detect(self, parts: Sequence[Part]) -> list[Match]:
+            return found
+
+    findings = await Detection([Given()], DetectOnly()).detect([Part("user", "abcdefghijklmnopqrstuvwx")])
+    assert [(f.type, f.start, f.end) for f in findings] == [
+        ("override", 2, 20),
+        ("EMAIL", 2, 20),
+        ("NUMBER", 20, 24),
+    ]

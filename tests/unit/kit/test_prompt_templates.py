@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from functions.kit.prompt_templates import TemplateError, render, variables
+from functions.kit.prompt_templates import TemplateError, render, rendered_length, variables
 
 
 def test_values_stand_where_their_names_were() -> None:
@@ -45,3 +45,8 @@ def test_no_text_breaks_it(text: str) -> None:
         assert len(render(text, dict.fromkeys(needed, ""))) <= len(text)
     else:
         assert text[refused.position :].startswith("{{")
+
+
+def test_the_length_is_known_before_the_text_is_made() -> None:
+    assert rendered_length(r"{{a}} \{{ {{a}}", {"a": "xyz"}) == len(render(r"{{a}} \{{ {{a}}", {"a": "xyz"}))
+    assert rendered_length("{{a}}" * 6_400, {"a": "x" * 100_000}) == 640_000_000

@@ -11,6 +11,7 @@ from functions.guardrails.core.models import Kind, Match, Part, Severity
 from functions.guardrails.core.normalise import View
 from functions.guardrails.core.pii.recogniser import Recogniser
 from functions.guardrails.core.pii.recognisers import RECOGNISERS
+from functions.guardrails.core.spans import Apart
 
 LEAST_SCORE = 0.5
 _CONTEXT_WEIGHT = 0.4
@@ -71,8 +72,10 @@ class PatternScanner:
 def without_overlaps(matches: Iterable[Match]) -> list[Match]:
     """The most certain of matches that overlap, then the longest, in the order of the text."""
     kept: list[Match] = []
+    apart = Apart()
     for match in sorted(matches, key=lambda entry: (-entry.score, entry.start - entry.end, entry.start)):
-        if all(match.end <= other.start or match.start >= other.end for other in kept):
+        if not apart.overlaps(match.start, match.end):
+            apart.add(match.start, match.end)
             kept.append(match)
     return sorted(kept, key=lambda entry: entry.start)
 
