@@ -55,7 +55,7 @@ class Outbox:
             whether all rows were published.
 
         Raises:
-            BusAway: NATS is not there; nothing was marked.
+            BusAway: NATS is not there; what it has taken is marked, nothing else.
         """
         refused, page = 0, _Page(read=self._settings.batch, refused=0, last=None)
         while page.read == self._settings.batch:
