@@ -1,8 +1,8 @@
 """Base of the models that cross the wire."""
 
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 
@@ -11,6 +11,16 @@ class ApiModel(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", from_attributes=True)
 
+
+def _check_sendable(secret: SecretStr) -> SecretStr:
+    # One with a line's end, as it is easily copied, is in no header's value.
+    if not secret.get_secret_value().isprintable():
+        raise ValueError("must be printable characters")
+    return secret
+
+
+SentSecret = Annotated[SecretStr, Field(min_length=1, max_length=8_192), AfterValidator(_check_sendable)]
+"""A credential that the platform sends for a tenant, in a header perhaps."""
 
 Item = TypeVar("Item")
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from functions.agents.core.mcp_models import (
     AuthKind,
@@ -17,7 +17,7 @@ from functions.agents.core.mcp_models import (
     Transport,
 )
 from functions.agents.core.mcp_servers import ServerState
-from functions.kit.models import ApiModel
+from functions.kit.models import ApiModel, SentSecret
 
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Address = Annotated[str, Field(max_length=2_048, pattern=r"^https?://[^\x00-\x20\x7f]+$")]
@@ -60,18 +60,9 @@ class PutAgentMcpServerBody(ApiModel):
     ] = None
     auth: AgentMcpAuth = Field(default_factory=AgentMcpAuth)
     secret: Annotated[
-        SecretStr | None,
-        Field(min_length=1, max_length=8_192, description="Absent: the stored one stays, for the same destination."),
+        SentSecret | None, Field(description="Absent: the stored one stays, for the same destination.")
     ] = None
     timeout_seconds: Annotated[float, Field(ge=1, le=120, description="The longest that a call may take.")] = 30.0
-
-    @field_validator("secret")
-    @classmethod
-    def _secret_is_sendable(cls, secret: SecretStr | None) -> SecretStr | None:
-        """One with a line's end, as it is easily copied, is in no header's value."""
-        if secret is not None and not secret.get_secret_value().isprintable():
-            raise ValueError("must be printable characters")
-        return secret
 
     @model_validator(mode="after")
     def _has_one_target(self) -> Self:

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 
 import orjson
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from functions.integrations.core.models import AuthKind, McpServerDraft, State, UpstreamAuth
 from functions.integrations.core.models import McpServer as CoreServer
 from functions.integrations.core.models import Tool as CoreTool
-from functions.kit.models import ApiModel
+from functions.kit.models import ApiModel, SentSecret
 from functions.kit.storable import holds_zero
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
@@ -72,18 +72,9 @@ class PutMcpServerBody(ApiModel):
         Field(min_length=1, max_length=200, description="Ids of the operations to offer; nothing else can be called."),
     ]
     auth: Auth = Field(default_factory=Auth)
-    secret: Annotated[
-        SecretStr | None,
-        Field(min_length=1, max_length=8_192, description="Absent: the stored one stays, for the same address."),
-    ] = None
-
-    @field_validator("secret")
-    @classmethod
-    def _secret_is_sendable(cls, secret: SecretStr | None) -> SecretStr | None:
-        """One with a line's end, as it is easily copied, is in no header's value."""
-        if secret is not None and not secret.get_secret_value().isprintable():
-            raise ValueError("must be printable characters")
-        return secret
+    secret: Annotated[SentSecret | None, Field(description="Absent: the stored one stays, for the same address.")] = (
+        None
+    )
 
     @model_validator(mode="after")
     def _has_a_document(self) -> Self:

@@ -24,6 +24,7 @@ def body(**more: Any) -> dict[str, Any]:
         ('{"operations": ["get\\ud800Pet"]}', "unicode"),
         ('{"secret": "copied with its end\\n"}', "printable"),
         ('{"secret": "\\ud800"}', "printable"),
+        ('{"secret": ""}', "at least 1"),
     ],
 )
 def test_what_cannot_be_stored_or_sent_is_refused(written: str, why: str) -> None:
