@@ -46,8 +46,10 @@ class KitRequest(Request):
 
     @property
     def headers(self) -> Headers:
-        """As they came."""
-        found: Headers = self.scope["dcoder.headers"]
+        """As they came; looked up anew where the kit's middleware is not around."""
+        found: Headers | None = self.scope.get("dcoder.headers")
+        if found is None:
+            found = self.scope["dcoder.headers"] = RequestHeaders(self.scope)
         return found
 
     async def body(self) -> bytes:
