@@ -2,7 +2,7 @@
 #
 # CONTEXT   folder below functions/, or `objects` for the program that declares buckets
 # EXTRA     lock file below requirements/; another one than the context's makes a variant, such as guardrails-full
-# BASE      Debian or Alpine with Python 3.11 and its venv module; name it by digest where releases are made
+# BASE      Debian or Alpine with Python 3.11 or later and its venv module; name it by digest where releases are made
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${BASE} AS packages
