@@ -37,6 +37,7 @@ from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.token_counts import TokenCounts
 from functions.gateway.core.tokens import warm
 from functions.gateway.core.usage import UsageBook
+from functions.kit.draining import seconds_left
 from functions.kit.egress import EgressPolicy
 from functions.kit.offload import Offload
 from functions.kit.runtime import Runtime
@@ -44,10 +45,12 @@ from functions.kit.settings import Settings
 from functions.kit.subscriptions import Subscriptions
 from functions.kit.tenancy import TenantDirectory
 
-# Long prompts that wait to be compressed; more go as they are.
 _logger = logging.getLogger(__name__)
+# Long prompts that wait to be compressed; more go as they are.
 _MOST_PROMPTS = 32
 _FIRST_ANSWERS_SECONDS = 3.0
+# For what is in the spool, however long other things took on the way out.
+_LEAST_FOR_SPOOL = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ async def gateway(runtime: Runtime) -> AsyncIterator[Gateway]:
     async with AsyncExitStack() as ending:
         http = await ending.enter_async_context(_provider_http(settings, egress))
         ending.push_async_callback(link.close)
-        ending.push_async_callback(books.spool.finish, books.meter.replay, settings.drain_seconds)
+        ending.push_async_callback(books.finish, settings.drain_seconds)
         compressor = CompressionProcess(process := _compression(settings))
         ending.push_async_callback(process.close)
         wires, messages = _wires(http, egress), MessagesWire(http)
@@ -120,6 +123,10 @@ class _Books:
             "tokenizer": _tokenizer(self.limits),
             "reservations": self.meter.keep(),
         }
+
+    async def finish(self, drain_seconds: float) -> None:
+        """Offer what waits in the spool before the process ends: its folder may go with it."""
+        await self.spool.finish(self.meter.replay, max(_LEAST_FOR_SPOOL, seconds_left(drain_seconds)))
 
 
 def _books(runtime: Runtime, link: RedisLink) -> _Books:

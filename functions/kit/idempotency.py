@@ -7,8 +7,12 @@ An answer may hold a secret that is shown once. So the table has a digest of the
 the answer is encrypted under a key derived from it: who has the table alone can replay nothing and read nothing.
 """
 
+import asyncio
 import hashlib
+import logging
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import hashes
@@ -26,6 +30,8 @@ HEADER = "idempotency-key"
 REPLAYED = "idempotent-replayed"
 _METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _LONGEST = 255
+_RENEWALS_PER_LOCK = 3
+_logger = logging.getLogger(__name__)
 # Answers that a retry may turn into something better: nothing is stored for them.
 _NOT_KEPT = frozenset({400, 401, 403, 408, 409, 413, 422, 429})
 
@@ -33,7 +39,7 @@ _NOT_KEPT = frozenset({400, 401, 403, 408, 409, 413, 422, 429})
 # `platform-housekeeping` deletes it.
 _CLAIM = """
     INSERT INTO idempotency_keys AS k (scope, key, fingerprint, state, created_at, locked_until)
-    VALUES ($1, $2, $3, 'running', now(), now() + interval '2 minutes')
+    VALUES ($1, $2, $3, 'running', now(), now() + make_interval(secs => $4))
     ON CONFLICT (scope, key) DO UPDATE
         SET fingerprint = excluded.fingerprint, state = 'running', status = NULL, body = NULL, content_type = NULL,
             created_at = now(), locked_until = excluded.locked_until
@@ -45,6 +51,10 @@ _READ = "SELECT fingerprint, state, status, body, content_type FROM idempotency_
 _COMPLETE = """
     UPDATE idempotency_keys SET state = 'done', status = $3, body = $4, content_type = $5
     WHERE scope = $1 AND key = $2
+"""
+_KEEP = """
+    UPDATE idempotency_keys SET locked_until = now() + make_interval(secs => $3)
+    WHERE scope = $1 AND key = $2 AND state = 'running'
 """
 _GIVE_UP = "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND state = 'running'"
 
@@ -80,10 +90,15 @@ class Claim:
 
 
 class Idempotency:
-    """Claims, completes and gives up keys in the platform database."""
+    """Claims, completes and gives up keys in the platform database.
 
-    def __init__(self, databases: Databases) -> None:
+    Args:
+        lock_seconds: for how long a claim stands whose process has died.
+    """
+
+    def __init__(self, databases: Databases, *, lock_seconds: float = 120.0) -> None:
         self._databases = databases
+        self._lock_seconds = lock_seconds
 
     async def claim(self, request: Request, principal: Principal | None) -> Claim | Response | None:
         """Claim the request's key.
@@ -105,7 +120,7 @@ class Idempotency:
         claim = Claim.of(f"{owner}:{request.method}:{request.url.path}", key)
         fingerprint = hashlib.sha256(request.url.query.encode() + b"\0" + await request.body()).digest()
         async with self._databases.acquire() as session:
-            if await session.fetchval(_CLAIM, claim.scope, claim.key, fingerprint):
+            if await session.fetchval(_CLAIM, claim.scope, claim.key, fingerprint, self._lock_seconds):
                 return claim
             row = await session.fetchrow(_READ, claim.scope, claim.key)
         if row is None:
@@ -117,6 +132,24 @@ class Idempotency:
         answer = Response(claim.open(bytes(row["body"])), status_code=row["status"], media_type=row["content_type"])
         answer.headers[REPLAYED] = "true"
         return answer
+
+    @asynccontextmanager
+    async def held(self, claim: Claim) -> AsyncIterator[None]:
+        """Keep a claim for as long as its request is served: a model may take longer to answer than a lock lasts."""
+        keeping = asyncio.create_task(self._keep(claim), name="idempotency-lock")
+        try:
+            yield
+        finally:
+            keeping.cancel()
+
+    async def _keep(self, claim: Claim) -> None:
+        while True:
+            await asyncio.sleep(self._lock_seconds / _RENEWALS_PER_LOCK)
+            try:
+                async with self._databases.acquire() as session:
+                    await session.execute(_KEEP, claim.scope, claim.key, self._lock_seconds)
+            except Exception as error:  # noqa: BLE001 - tried again before the lock has run out
+                _logger.warning("a claim was not renewed", extra={"reason": str(error)})
 
     async def complete(self, claim: Claim, answer: Response) -> None:
         """Store the answer in the current unit of work, so that it is kept exactly if the fact is."""

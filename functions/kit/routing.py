@@ -135,7 +135,8 @@ async def _serve(runtime: Runtime, request: Request, handle: Handler, requiremen
         async with UnitOfWork(runtime.databases) as uow:
             answer = _settled(uow, await handle(request), request, requirement)
     else:
-        answer = await _claimed(runtime, request, handle, claim, requirement)
+        async with runtime.idempotency.held(claim):
+            answer = await _claimed(runtime, request, handle, claim, requirement)
     if answer.status_code >= 400:
         await runtime.audit.note_error(request, requirement.action, answer.status_code, None)
     return answer

@@ -14,6 +14,7 @@ from functions.kit.audit_trail import AuditTrail
 from functions.kit.authentication import ApiKeys, Authenticator, JwksCache, Tokens
 from functions.kit.data_keys import PostgresDataKeys
 from functions.kit.database import Databases
+from functions.kit.draining import seconds_left
 from functions.kit.health import Health
 from functions.kit.idempotency import Idempotency
 from functions.kit.members import MemberDirectory
@@ -123,7 +124,7 @@ class Runtime:
     async def close(self) -> None:
         """Finish background work and close every connection."""
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=self.settings.drain_seconds)
+            _, late = await asyncio.wait(self._tasks, timeout=seconds_left(self.settings.drain_seconds))
             for task in late:
                 task.cancel()
             if late:

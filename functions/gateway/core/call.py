@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -119,6 +119,14 @@ class Call:
             return await asyncio.shield(running)
         finally:
             self.was_answered(since)
+
+    async def outlasts(self, ended: Awaitable[Heard]) -> Heard:
+        """What another caller's stream ends with, behind this one's answer: the provider's time, not ours."""
+        since = time.perf_counter()
+        try:
+            return await ended
+        finally:
+            self.provider_seconds += time.perf_counter() - since
 
     def overhead_ms(self) -> float:
         """Milliseconds since the start that no provider was waited for."""

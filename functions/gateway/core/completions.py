@@ -1,7 +1,6 @@
 """The path of a completion, in whatever format it is asked for: route, look up, call, count."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
@@ -14,14 +13,7 @@ from functions.gateway.core.dialects import Dialect, Passage, understanding
 from functions.gateway.core.errors import ProviderRejected, QuotaExceeded, begun_before
 from functions.gateway.core.fingerprint import cache_key, may_store
 from functions.gateway.core.live_stream import LiveStream, Status
-from functions.gateway.core.models import (
-    CacheControl,
-    CachedAnswer,
-    Caller,
-    Json,
-    Target,
-    Usage,
-)
+from functions.gateway.core.models import CacheControl, CachedAnswer, Caller, Json, Target, Usage
 from functions.gateway.core.needs import estimated
 from functions.gateway.core.ports import ChatWire, Contents, NativeWire, ProviderDirectory
 from functions.gateway.core.routing import resolved
@@ -190,9 +182,7 @@ class Completions:
 
     async def _settle_joined(self, call: Call, live: LiveStream) -> None:
         async with self._admission.holding(call.booking):
-            since = time.perf_counter()
-            used = await live.usage()
-            call.provider_seconds += time.perf_counter() - since
+            used = await call.outlasts(live.usage())
             answer = CachedAnswer({"usage": usage_object(used or Usage())}, "hit", 1.0, 0, call.cache_id)
             await self._serve_cached(call, answer)
 

@@ -7,6 +7,13 @@ import pytest
 from tests.platform import Api, Tenant, eventually
 
 ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens")
+WHOLE: dict[str, Any] = {
+    "model": "openai/sim-chat",
+    "max_tokens": 10,
+    "messages": [{"role": "user", "content": "echo: hi"}],
+    "prompt": "echo: hi",
+    "input": "echo: hi",
+}
 
 
 def nested(depth: int) -> Any:
@@ -18,40 +25,24 @@ def nested(depth: int) -> Any:
 
 @pytest.mark.parametrize("route", [*ROUTES, "/v1/embeddings"])
 async def test_hostile_bodies_are_the_caller_s_fault(as_tenant: Api, route: str) -> None:
-    whole: dict[str, Any] = {
-        "model": "openai/sim-chat",
-        "max_tokens": 10,
-        "messages": [{"role": "user", "content": "Hello?"}],
-        "prompt": "Hello?",
-        "input": "Hello?",
-    }
     bodies: list[Any] = [
         [],
         {},
-        {**whole, "model": ""},
-        {**whole, "model": "\x00/\x00"},
-        {**whole, "model": "other-tenants/model"},
-        {**whole, "messages": [], "prompt": [], "input": []},
-        {**whole, "messages": [nested(3)], "prompt": nested(3), "input": nested(3)},
-        {**whole, "tools": [{"type": nested(2)}], "encoding_format": nested(2), "dimensions": -1},
-        {**whole, "metadata": nested(240)},
-        {**whole, "metadata": nested(900)},
-        {**whole, "stream_options": 7, "tool_choice": nested(2), "input": [{"type": nested(1)}], "echo": "x"},
+        {**WHOLE, "model": ""},
+        {**WHOLE, "model": "\x00/\x00"},
+        {**WHOLE, "model": "other-tenants/model"},
+        {**WHOLE, "messages": [], "prompt": [], "input": []},
+        {**WHOLE, "messages": [nested(3)], "prompt": nested(3), "input": nested(3)},
+        {**WHOLE, "tools": [{"type": nested(2)}], "encoding_format": nested(2), "dimensions": -1},
+        {**WHOLE, "metadata": nested(240)},
+        {**WHOLE, "metadata": nested(900)},
+        {**WHOLE, "stream_options": 7, "tool_choice": nested(2), "input": [{"type": nested(1)}], "echo": "x"},
     ]
     for body in bodies:
         reply = await as_tenant.call("POST", route, body)
         assert 400 <= reply.status < 500, (body, reply.status, reply.body)
     broken = await as_tenant.call("POST", route, data=b'{"model": ')
     assert broken.status == 400
-
-
-WHOLE: dict[str, Any] = {
-    "model": "openai/sim-chat",
-    "max_tokens": 10,
-    "messages": [{"role": "user", "content": "echo: hi"}],
-    "prompt": "echo: hi",
-    "input": "echo: hi",
-}
 
 
 async def test_where_a_limit_holds_odd_numbers_and_lists_are_the_caller_s_fault(as_tenant: Api, tenant: Tenant) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -363,42 +363,6 @@ async def test_what_is_counted_late_leaves_no_counter_behind(
     assert [one["usageId"] for one in await books.told("r")] == [late.usage_id, timely.usage_id]
     assert not await books.client.exists(minute.key(span_of("minute", began)))
     assert (await books.of(minute), await books.client.ttl(minute.key(span_of("minute", NOON))) > 0) == ((4, 0), True)
-
-
-async def test_a_redis_that_hangs_is_left_alone(redis_process: Server, books: Books, stack: AsyncExitStack) -> None:
-    link = RedisLink(f"redis://127.0.0.1:{redis_process.port}/0", timeout_seconds=0.3, rest_seconds=0.25)
-    stack.push_async_callback(link.close)
-    await link.execute("PING")
-    redis_process.pause()
-    try:
-        with pytest.raises(RedisAway, match="closed"):
-            await link.execute("PING")
-        with pytest.raises(RedisAway, match="a moment ago"):
-            await link.execute("PING")
-        link._resting_until = 0.0
-        with pytest.raises(RedisAway, match="in time"):
-            await link.execute("PING")
-        # Longer than it may rest has passed since the attempt began.
-        with pytest.raises(RedisAway, match="a moment ago"):
-            await link.execute("PING")
-        probing = asyncio.create_task(_until_tried(link))
-        await asyncio.sleep(0)
-        with pytest.raises(RedisAway, match="a moment ago"):
-            await link.execute("PING")
-        probing.cancel()
-    finally:
-        redis_process.resume()
-    async with asyncio.timeout(20):
-        await _until_tried(link)
-
-
-async def _until_tried(link: RedisLink) -> None:
-    """Ask until Redis answers, or for ever."""
-    while True:
-        with suppress(RedisAway):
-            await link.execute("PING")
-            return
-        await asyncio.sleep(0.01)
 
 
 async def _replayed(spool: Spool, gateway: RedisMeter) -> int:

@@ -2,10 +2,17 @@
 
 import asyncio
 import uuid
+from contextlib import suppress
+from datetime import datetime
 
 import asyncpg
+from starlette.requests import Request
+from starlette.types import Message
 
-from tests.platform import Api, Platform, Tenant
+from functions.kit.database import Databases
+from functions.kit.errors import IdempotencyInProgress
+from functions.kit.idempotency import Claim, Idempotency
+from tests.platform import Api, Platform, Tenant, eventually
 
 
 def body() -> dict[str, str]:
@@ -99,3 +106,45 @@ async def test_an_operators_key_belongs_to_the_tenant_that_is_named(operator: Ap
     ]
     assert [reply.status for reply in made] == [201, 201]
     assert not [reply for reply in made if "idempotent-replayed" in reply.headers]
+
+
+def public_request(key: str) -> Request:
+    async def whole() -> Message:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    headers = [(b"idempotency-key", key.encode())]
+    return Request({"type": "http", "method": "POST", "path": "/x", "query_string": b"", "headers": headers}, whole)
+
+
+async def test_a_claim_stands_for_as_long_as_its_request_is_served_and_not_for_ever(platform: Platform) -> None:
+    databases = Databases(platform.status["credentials"]["postgresUrl"], pool_size=2, pools=1)
+    keys, key = Idempotency(databases, lock_seconds=4.0), str(uuid.uuid4())
+
+    async def locked_until(claim: Claim) -> datetime:
+        async with databases.acquire() as session:
+            query = "SELECT locked_until FROM idempotency_keys WHERE key = $1"
+            found: datetime = await session.fetchval(query, claim.key)
+            return found
+
+    async def claimed_again() -> Claim | None:
+        with suppress(IdempotencyInProgress):
+            return await keys.claim(public_request(key), None)  # type: ignore[return-value]
+        return None
+
+    try:
+        claim = await keys.claim(public_request(key), None)
+        assert isinstance(claim, Claim)
+        first = await locked_until(claim)
+
+        async def is_renewed() -> bool:
+            return await locked_until(claim) > first
+
+        async with keys.held(claim):
+            await eventually(is_renewed)
+            assert await claimed_again() is None
+        # As where its process has died: nobody has settled it.
+        again = await eventually(claimed_again)
+        assert again is not None
+        assert again.key == claim.key
+    finally:
+        await databases.close()
