@@ -7,6 +7,7 @@ from typing import Any
 
 from functions.kit.errors import DcoderError
 from functions.kit.models import ApiModel
+from functions.kit.routing import ErrorEnvelope
 
 
 class OpenAIErrorBody(ApiModel):
@@ -24,6 +25,9 @@ class OpenAIErrorEnvelope(ApiModel):
 
     error: OpenAIErrorBody
 
+
+# Of every route in OpenAI's format. What the edge refuses by itself it refuses in the platform's words.
+OpenAIErrors = OpenAIErrorEnvelope | ErrorEnvelope
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 

@@ -2,25 +2,21 @@
 
 from typing import Annotated, Any
 
-import orjson
 from fastapi import Path, Query
 from pydantic import AfterValidator, Field, StringConstraints
 
 from functions.kit.identifiers import UUID_PATTERN
-from functions.kit.storable import holds_zero
+from functions.kit.storable import encoded, holds_zero
 
 _PRINTABLE = r"[^\x00-\x1f\x7f]"
 _MOST_METADATA = 16_384
 
 
 def _check_size(metadata: dict[str, Any]) -> dict[str, Any]:
-    try:
-        encoded = orjson.dumps(metadata)
-    except orjson.JSONEncodeError as error:
-        raise ValueError("metadata may hold numbers of 64 bits and well-formed text only") from error
-    if len(encoded) > _MOST_METADATA:
+    written = encoded(metadata, "metadata")
+    if len(written) > _MOST_METADATA:
         raise ValueError(f"metadata may have {_MOST_METADATA} bytes as JSON")
-    if holds_zero(encoded):
+    if holds_zero(written):
         raise ValueError("metadata may hold no character zero")
     return metadata
 

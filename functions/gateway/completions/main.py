@@ -7,16 +7,15 @@ from fastapi import Request, Response
 from functions.gateway.bodies import documented, read_body
 from functions.gateway.completions.schemas import CompletionRequest
 from functions.gateway.core.text_completions import TextCompletions
-from functions.gateway.openai_errors import OpenAIErrorEnvelope, error_body
+from functions.gateway.openai_errors import OpenAIErrors, error_body
 from functions.gateway.serving import Framing, complete, data_frame
 from functions.gateway.wiring import gateway
 from functions.kit.app import create_app
 from functions.kit.authorisation import LATER, require
 from functions.kit.principal import Principal
-from functions.kit.routing import ErrorEnvelope, api_router
+from functions.kit.routing import api_router
 
-# What the edge refuses by itself it refuses in the platform's words.
-router = api_router(OpenAIErrorEnvelope | ErrorEnvelope)
+router = api_router(OpenAIErrors)
 FRAMING = Framing(data_frame, lambda error, _: error_body(error), b"data: [DONE]\n\n")
 
 

@@ -8,16 +8,15 @@ from fastapi import Request, Response
 from functions.gateway.bodies import documented, read_body
 from functions.gateway.calls import caller_of
 from functions.gateway.embeddings.schemas import EmbeddingsRequest
-from functions.gateway.openai_errors import OpenAIErrorEnvelope, error_body
+from functions.gateway.openai_errors import OpenAIErrors, error_body
 from functions.gateway.serving import json_response
 from functions.gateway.wiring import Gateway, gateway
 from functions.kit.app import create_app
 from functions.kit.authorisation import LATER, require
 from functions.kit.principal import Principal
-from functions.kit.routing import ErrorEnvelope, api_router
+from functions.kit.routing import api_router
 
-# What the edge refuses by itself it refuses in the platform's words.
-router = api_router(OpenAIErrorEnvelope | ErrorEnvelope)
+router = api_router(OpenAIErrors)
 
 
 @router.post("/llm/{provider}/{model:path}/v1/embeddings", response_class=Response, include_in_schema=False)

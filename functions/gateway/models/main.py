@@ -6,15 +6,14 @@ from fastapi import Path, Request
 
 from functions.gateway.calls import caller_of
 from functions.gateway.models.schemas import Model, ModelList
-from functions.gateway.openai_errors import OpenAIErrorEnvelope, error_body
+from functions.gateway.openai_errors import OpenAIErrors, error_body
 from functions.gateway.wiring import Gateway, gateway
 from functions.kit.app import create_app
 from functions.kit.authorisation import LATER, require
 from functions.kit.principal import Principal
-from functions.kit.routing import ErrorEnvelope, api_router
+from functions.kit.routing import api_router
 
-# What the edge refuses by itself it refuses in the platform's words.
-router = api_router(OpenAIErrorEnvelope | ErrorEnvelope)
+router = api_router(OpenAIErrors)
 MayCall = Annotated[Principal, require("llm:call", LATER)]
 
 

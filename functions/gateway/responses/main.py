@@ -8,7 +8,7 @@ from functions.gateway.bodies import documented, read_body
 from functions.gateway.core.errors import ResponsesNotKept
 from functions.gateway.core.models import Json
 from functions.gateway.core.responses import Responses
-from functions.gateway.openai_errors import OpenAIErrorEnvelope, error_body, param_of
+from functions.gateway.openai_errors import OpenAIErrors, error_body, param_of
 from functions.gateway.responses.schemas import ResponsesRequest
 from functions.gateway.serving import Framing, complete, named_frame
 from functions.gateway.wiring import gateway
@@ -16,10 +16,9 @@ from functions.kit.app import create_app
 from functions.kit.authorisation import LATER, require
 from functions.kit.errors import DcoderError
 from functions.kit.principal import Principal
-from functions.kit.routing import ErrorEnvelope, api_router
+from functions.kit.routing import api_router
 
-# What the edge refuses by itself it refuses in the platform's words.
-router = api_router(OpenAIErrorEnvelope | ErrorEnvelope)
+router = api_router(OpenAIErrors)
 
 
 def failure(error: DcoderError, told: int) -> Json:

@@ -17,6 +17,7 @@ from functions.integrations.core.models import McpServer, UpstreamAnswer, Upstre
 from functions.integrations.core.ports import Egress, Vault
 from functions.kit.bounded import read_at_most
 from functions.kit.egress import EgressPolicy
+from functions.kit.storable import encoded
 
 _SECONDS = 30.0
 _LARGEST_ANSWER = 1024 * 1024
@@ -147,9 +148,9 @@ class HttpUpstream:
 
 def _json(body: Any) -> bytes:
     try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError as error:
-        raise ToolFailed("body may hold numbers of 64 bits and well-formed text only") from error
+        return encoded(body, "body")
+    except ValueError as error:
+        raise ToolFailed(str(error)) from error
 
 
 def _token_key(server: McpServer) -> tuple[str, str, float]:

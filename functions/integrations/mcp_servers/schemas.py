@@ -3,14 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-import orjson
 from pydantic import AfterValidator, Field, model_validator
 
 from functions.integrations.core.models import AuthKind, McpServerDraft, State, UpstreamAuth
 from functions.integrations.core.models import McpServer as CoreServer
 from functions.integrations.core.models import Tool as CoreTool
 from functions.kit.models import ApiModel, SentSecret
-from functions.kit.storable import holds_zero
+from functions.kit.storable import encoded, holds_zero
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 Text = Annotated[str, Field(max_length=2_000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
@@ -19,11 +18,7 @@ Address = Annotated[str, Field(max_length=2_048, pattern=r"^https?://[^\x00-\x20
 
 
 def _storable(document: dict[str, Any]) -> dict[str, Any]:
-    try:
-        encoded = orjson.dumps(document)
-    except orjson.JSONEncodeError as error:
-        raise ValueError("it may hold numbers of 64 bits and well-formed text only, nested 250 deep") from error
-    if holds_zero(encoded):
+    if holds_zero(encoded(document, "it")):
         raise ValueError("it may hold no character zero")
     return document
 

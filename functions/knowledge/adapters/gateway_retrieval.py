@@ -9,6 +9,7 @@ import orjson
 
 from functions.kit.errors import DependencyUnavailable
 from functions.kit.service_tokens import OnBehalf, ServiceTokens
+from functions.kit.storable import encoded
 from functions.knowledge.core.errors import ModelRefused
 from functions.knowledge.core.vectors import vector_of
 
@@ -90,9 +91,9 @@ class GatewayRetrieval:
         token = self._tokens.mint(self._service, behalf, _ACTIONS)
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
         try:
-            data = orjson.dumps(body)
-        except orjson.JSONEncodeError as error:
-            raise ModelRefused("the request may hold numbers of 64 bits and well-formed text only") from error
+            data = encoded(body, "the request")
+        except ValueError as error:
+            raise ModelRefused(str(error)) from error
         try:
             async with self._http.post(
                 self._edge_url + path, data=data, headers=headers, timeout=timeout,

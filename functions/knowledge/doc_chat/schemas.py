@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from functions.kit.models import ApiModel
 from functions.kit.openai_models import asked_model
+from functions.kit.storable import encoded
 from functions.knowledge.core.answers import Question
 from functions.knowledge.core.doc_chat import MODEL
 from functions.knowledge.filter_schemas import Filter
@@ -66,10 +66,7 @@ class DocChatRequest(BaseModel):
     def _asks(cls, messages: list[DocChatMessage]) -> list[DocChatMessage]:
         if not any(message.role == "user" and message.content for message in messages):
             raise ValueError("no message of a user asks anything")
-        try:
-            orjson.dumps([message.content for message in messages])
-        except orjson.JSONEncodeError as error:
-            raise ValueError("messages may hold numbers of 64 bits and well-formed text only") from error
+        encoded([message.content for message in messages], "messages")
         return messages
 
     def asked(self) -> Question:

@@ -23,6 +23,11 @@ class View:
     squeezed: bool = False
     decoded: bool = False
 
+    @property
+    def is_as_written(self) -> bool:
+        """Whether every character is what it was written as, but for those that do not show and wide or styled ones."""
+        return self.disguise in ("", "unicode")
+
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The original's characters that a piece of this view came from."""
         if self.origins is None or self.ends is None:

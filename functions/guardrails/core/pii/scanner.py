@@ -23,8 +23,6 @@ _PLAIN = str.maketrans(
     | dict.fromkeys("\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u3000", " ")
 )
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-"))
-# Readings in which every character is what it was written as, but for those that do not show.
-_AS_WRITTEN = frozenset(("", "unicode"))
 _DIGIT = re.compile(r"\d")
 _UNSPACED = "\u2e80"
 
@@ -54,7 +52,7 @@ class PatternScanner:
 
     def scan(self, index: int, part: Part) -> list[Match]:
         """Everything certain enough; of finds that overlap, the most certain."""
-        found = [match for view in part.views if view.disguise in _AS_WRITTEN for match in self._in_view(index, view)]
+        found = [match for view in part.views if view.is_as_written for match in self._in_view(index, view)]
         return without_overlaps(match for match in found if match.score >= self._least_score)
 
     def _in_view(self, index: int, view: View) -> Iterator[Match]:

@@ -16,8 +16,6 @@ from functions.guardrails.core.secrets import checks
 # A checksum that is wrong makes a credential unlikely, not impossible: issuers change their formats.
 _FAILED_CHECKSUM = 0.5
 _CHECKSUMS = frozenset(("github",))
-# Readings in which characters are what they are written as, but for those that do not show and wide or styled ones.
-_AS_WRITTEN = frozenset(("", "unicode"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class SecretScanner:
                 view.disguise,
             )
             for view in part.views
-            if view.decoded or view.disguise in _AS_WRITTEN
+            if view.decoded or view.is_as_written
             for rule, start, end, score in _in_text(view.text)
         ]
         return without_overlaps(found)
