@@ -19,7 +19,7 @@ from rich.table import Table
 
 from scenarios.load.asking import Load, closed, open_loop
 from scenarios.load.peers import PEER_TARGETS
-from scenarios.load.targets import HERE, STREAMED, Ours, Target, bare_relay, cold, ours, provider
+from scenarios.load.targets import HERE, STREAMED, Ours, Target, bare_relay, cold, ours, provider, wait_for
 from scenarios.platform import ScenarioError
 
 console = Console(soft_wrap=True)
@@ -102,6 +102,8 @@ def say_load() -> None:
 
 def measure(target: Target, seconds: float, connections: int) -> Row:
     """A target's figures on one and on many connections, after a warm-up."""
+    # What was asked before may have taken the answer to a hit out of the cache.
+    wait_for(target)
     closed(target, connections, seconds=2)
     one = closed(replace(target, first=10**6), 1, seconds=seconds)
     many, cpu = together(replace(target, first=10**7), connections, seconds)
