@@ -4,6 +4,9 @@ A limit is counted in a hash (functions/kit/quotas.py names it): `used`, `reserv
 that was crossed. What is held for calls under way is in `quota:held`, by usage id: the record to be counted should the
 process die, the keys of the day's counters and of the mark that says it was counted, then pairs of counter and amount,
 a line each. `quota:reservations` says until when each is held (milliseconds since 1970).
+
+Redis does nothing else meanwhile, so what a call needs as a rule comes first, with the fewest commands, and what is
+seldom needed is taken apart, and functions made, where it is.
 """
 
 from functions.gateway.adapters.redis_link import Script
@@ -11,140 +14,179 @@ from functions.kit.quotas import HELD, PENDING, RESERVATIONS
 
 # In every script.
 FIRST_KEYS = (PENDING, RESERVATIONS, HELD)
-_COMMON = """
+_BEGIN = """
+local call = redis.call
 local pending, reservations, held = KEYS[1], KEYS[2], KEYS[3]
-
-local function whole(number) return string.format('%.0f', number) end
-
-local function now()
-    local time = redis.call('TIME')
-    return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
--- What is counted of a limit, its window begun where nobody has.
-local function count(counter, seed, expires)
-    local found = redis.call('HMGET', counter, 'used', 'reserved')
-    if found[1] then return tonumber(found[1]), tonumber(found[2] or '0') end
-    redis.call('HSET', counter, 'used', seed, 'reserved', '0')
-    redis.call('EXPIREAT', counter, expires)
-    return tonumber(seed), 0
-end
-
--- End what is held for a call. One whose process died is recorded, unless it was counted after all.
+"""
+_NOW = """
+local time = call('TIME')
+local moment = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+# End what is held for a call. One whose process died is recorded, unless it was counted after all.
+_GIVE_BACK = """
 local function give_back(id, died)
-    local entry = redis.call('HGET', held, id)
-    redis.call('ZREM', reservations, id)
+    local entry = call('HGET', held, id)
+    call('ZREM', reservations, id)
     if not entry then return end
-    redis.call('HDEL', held, id)
-    local lines = {}
-    for line in string.gmatch(entry, '[^\\n]+') do lines[#lines + 1] = line end
-    for at = 4, #lines, 2 do
-        local left = redis.call('HINCRBY', lines[at], 'reserved', '-' .. lines[at + 1])
+    call('HDEL', held, id)
+    local find, sub = string.find, string.sub
+    local first = find(entry, '\\n', 1, true)
+    local second = find(entry, '\\n', first + 1, true)
+    local third = find(entry, '\\n', second + 1, true)
+    local from = third
+    while from do
+        local middle = find(entry, '\\n', from + 1, true)
+        local to = find(entry, '\\n', middle + 1, true)
+        local counter = sub(entry, from + 1, middle - 1)
         -- Less than nothing: the counter's window is long over, or Redis came back without what was held.
-        if left < 0 then
-            if redis.call('HEXISTS', lines[at], 'used') == 1 then redis.call('HSET', lines[at], 'reserved', '0')
-            else redis.call('DEL', lines[at]) end
+        if call('HINCRBY', counter, 'reserved', -sub(entry, middle + 1, (to or 0) - 1)) < 0 then
+            if call('HEXISTS', counter, 'used') == 1 then call('HSET', counter, 'reserved', 0)
+            else call('DEL', counter) end
         end
+        from = to
     end
-    if died and redis.call('SET', lines[3], 'expired', 'NX', 'EX', 86400) then
-        redis.call('HINCRBY', lines[2], 'requests', 1)
-        redis.call('XADD', pending, '*', 'r', lines[1])
+    if died and call('SET', sub(entry, second + 1, (third or 0) - 1), 'expired', 'NX', 'EX', 86400) then
+        call('HINCRBY', sub(entry, first + 1, second - 1), 'requests', 1)
+        call('XADD', pending, '*', 'r', sub(entry, 1, first - 1))
     end
-end
-
-local function give_back_expired(moment)
-    local late = redis.call('ZRANGEBYSCORE', reservations, '-inf', whole(moment), 'LIMIT', 0, 1000)
-    for _, id in ipairs(late) do give_back(id, true) end
-    return #late
 end
 """
+_GIVE_BACK_EXPIRED = """
+local late = call('ZRANGEBYSCORE', reservations, '-inf', moment, 'LIMIT', 0, 1000)
+for _, id in ipairs(late) do give_back(id, true) end
+"""
 
-# KEYS 4…: counters. ARGV: usage id, the first three lines of the entry, milliseconds held, most tokens of an answer,
-# whether something is held already; for each counter fixed, per token, scale, maximum, expiry, seed. Returns {1,
-# tokens}, or {0, which counter, used, reserved}.
+# KEYS 4…: counters. ARGV: usage id, the entry should all of it fit, milliseconds held, most tokens of an answer,
+# whether something is held already; for each counter the amount should all of it fit, the maximum, and, in one, fixed,
+# per token, scale, expiry, seed. Returns {1, tokens}, or {0, which counter, used, reserved}.
 RESERVE = Script(
-    _COMMON
+    _BEGIN
+    + _NOW
     + """
-local id, completion, moment = ARGV[1], tonumber(ARGV[4]), now()
-give_back_expired(moment)
-if ARGV[5] == '1' then give_back(id, false) end
-for which = 4, #KEYS do
-    local at = 5 + (which - 4) * 6
-    local fixed, rate, scale = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-    local used, reserved = count(KEYS[which], ARGV[at + 6], ARGV[at + 5])
-    local left = (tonumber(ARGV[at + 4]) - used - reserved) * scale
-    local fits = rate > 0 and math.floor((left - fixed) / rate) or completion
-    if fits < completion then completion = fits end
-    if fixed > left or (rate > 0 and fits < 1) then return {0, which - 4, used, reserved} end
+local id, entry, completion = ARGV[1], ARGV[2], tonumber(ARGV[4])
+local anew = ARGV[5] == '1'
+if anew or call('ZCOUNT', reservations, '-inf', moment) > 0 then
+"""
+    + _GIVE_BACK
+    + _GIVE_BACK_EXPIRED
+    + """
+    if anew then give_back(id, false) end
 end
-local lines = {ARGV[2]}
+local fits = true
 for which = 4, #KEYS do
-    local at = 5 + (which - 4) * 6
-    local amount = math.ceil((tonumber(ARGV[at + 1]) + tonumber(ARGV[at + 2]) * completion) / tonumber(ARGV[at + 3]))
-    redis.call('HINCRBY', KEYS[which], 'reserved', whole(amount))
-    lines[#lines + 1] = KEYS[which]
-    lines[#lines + 1] = whole(amount)
+    local counted = call('HMGET', KEYS[which], 'used', 'reserved')
+    local amount, maximum = ARGV[3 * which - 6], ARGV[3 * which - 5]
+    fits = counted[1] and counted[1] + (counted[2] or 0) + amount - maximum <= 0
+    if not fits then break end
 end
-redis.call('HSET', held, id, table.concat(lines, '\\n'))
-redis.call('ZADD', reservations, whole(moment + tonumber(ARGV[3])), id)
+if not fits then
+    -- As much of it as fits, in windows that begin where nobody has begun them.
+    local lines = {string.match(entry, '[^\\n]+\\n[^\\n]+\\n[^\\n]+')}
+    local needed = {}
+    for which = 4, #KEYS do
+        local fixed, rate, scale, expires, seed =
+            string.match(ARGV[3 * which - 4], '(%S+) (%S+) (%S+) (%S+) (%S+)')
+        fixed, rate, scale = tonumber(fixed), tonumber(rate), tonumber(scale)
+        needed[which] = {fixed, rate, scale}
+        local counted = call('HMGET', KEYS[which], 'used', 'reserved')
+        if not counted[1] then
+            call('HSET', KEYS[which], 'used', seed, 'reserved', 0)
+            call('EXPIREAT', KEYS[which], expires)
+            counted = {seed, 0}
+        end
+        local used, reserved = tonumber(counted[1]), tonumber(counted[2] or 0)
+        local left = (ARGV[3 * which - 5] - used - reserved) * scale
+        local most = rate > 0 and math.floor((left - fixed) / rate) or completion
+        if most < completion then completion = most end
+        if fixed > left or (rate > 0 and most < 1) then return {0, which - 4, used, reserved} end
+    end
+    for which = 4, #KEYS do
+        local fixed, rate, scale = unpack(needed[which])
+        local amount = string.format('%.0f', math.ceil((fixed + rate * completion) / scale))
+        ARGV[3 * which - 6] = amount
+        lines[#lines + 1] = KEYS[which]
+        lines[#lines + 1] = amount
+    end
+    entry = table.concat(lines, '\\n')
+end
+for which = 4, #KEYS do call('HINCRBY', KEYS[which], 'reserved', ARGV[3 * which - 6]) end
+call('HSET', held, id, entry)
+call('ZADD', reservations, moment + ARGV[3], id)
 return {1, completion}
 """
 )
 
 # KEYS 4: the day's counters, 5: the mark, 6…: counters. ARGV: usage id, record, prompt tokens, completion tokens, cost,
 # seconds that the day's counters are kept, whether something is held, what was said, entries beyond which that is left
-# out; for each counter amount, maximum, thresholds, expiry, seed, beginning of the event. A record counted before
-# changes nothing (0); one of a call given up as dead counts. Returns 1, or 2 where what was said was left out.
+# out; for each counter the amount, from what use on a threshold is crossed ('' where there is none), and, in one,
+# maximum, thresholds, expiry, seed, beginning of the event. A record counted before changes nothing (0); one of a call
+# given up as dead counts. Returns 1, or 2 where what was said was left out.
 SETTLE = Script(
-    _COMMON
+    _BEGIN
     + """
 local day, mark = KEYS[4], KEYS[5]
-local before = redis.call('SET', mark, '1', 'EX', 3600, 'GET')
+local before = call('SET', mark, '1', 'EX', 3600, 'GET')
 if before == '1' then return 0 end
-if ARGV[7] == '1' then give_back(ARGV[1], false) end
+if ARGV[7] == '1' then
+"""
+    + _GIVE_BACK
+    + """
+    give_back(ARGV[1], false)
+end
 for which = 6, #KEYS do
-    local at = 9 + (which - 6) * 6
-    local maximum = tonumber(ARGV[at + 2])
-    count(KEYS[which], ARGV[at + 5], ARGV[at + 4])
-    local used = redis.call('HINCRBY', KEYS[which], 'used', ARGV[at + 1])
-    for threshold in string.gmatch(ARGV[at + 3], '%d+') do
-        -- By the maximum, too: a limit that was raised is crossed anew.
-        if used * 100 >= maximum * tonumber(threshold)
-            and redis.call('HSETNX', KEYS[which], 'crossed:' .. ARGV[at + 2] .. ':' .. threshold, '1') == 1 then
-            local event = ARGV[at + 6] .. ',"threshold":' .. threshold .. ',"used":' .. whole(used) .. '}'
-            redis.call('XADD', pending, '*', 'q', event)
+    local counter, amount, alarm, told = KEYS[which], ARGV[3 * which - 8], ARGV[3 * which - 7], ARGV[3 * which - 6]
+    local used = call('HINCRBY', counter, 'used', amount)
+    -- Nothing was used of it before: it may be that nobody has begun its window.
+    if used - amount == 0 and call('TTL', counter) < 0 then
+        local expires, seed = string.match(told, '%S+ %S* (%S+) (%S+)')
+        used = seed + amount
+        call('HSET', counter, 'used', used, 'reserved', 0)
+        call('EXPIREAT', counter, expires)
+    end
+    if alarm ~= '' and used - alarm >= 0 then
+        local maximum, thresholds, event = string.match(told, '(%S+) (%S*) %S+ %S+ (.+)')
+        for threshold in string.gmatch(thresholds, '%d+') do
+            -- By the maximum, too: a limit that was raised is crossed anew.
+            if used * 100 >= maximum * threshold
+                and call('HSETNX', counter, 'crossed:' .. maximum .. ':' .. threshold, '1') == 1 then
+                local ending = string.format(',"threshold":%s,"used":%.0f}', threshold, used)
+                call('XADD', pending, '*', 'q', event .. ending)
+            end
         end
     end
 end
-if not before then redis.call('HINCRBY', day, 'requests', 1) end
--- Nothing was counted there before.
-if redis.call('HINCRBY', day, 'promptTokens', ARGV[3]) == tonumber(ARGV[3]) then redis.call('EXPIRE', day, ARGV[6]) end
-redis.call('HINCRBY', day, 'completionTokens', ARGV[4])
-redis.call('HINCRBY', day, 'costMicroUsd', ARGV[5])
+local counted = call('HMGET', day, 'requests', 'promptTokens', 'completionTokens', 'costMicroUsd')
+call('HSET', day,
+    'requests', (counted[1] or 0) + (before and 0 or 1),
+    'promptTokens', (counted[2] or 0) + ARGV[3],
+    'completionTokens', (counted[3] or 0) + ARGV[4],
+    'costMicroUsd', (counted[4] or 0) + ARGV[5])
+if not counted[2] then call('EXPIRE', day, ARGV[6]) end
 if ARGV[8] == '' then
-    redis.call('XADD', pending, '*', 'r', ARGV[2])
+    call('XADD', pending, '*', 'r', ARGV[2])
     return 1
 end
 -- Records must not be lost, however many wait; what was said would fill the memory.
-if redis.call('XLEN', pending) >= tonumber(ARGV[9]) then
-    redis.call('XADD', pending, '*', 'r', ARGV[2])
+if call('XLEN', pending) - ARGV[9] >= 0 then
+    call('XADD', pending, '*', 'r', ARGV[2])
     return 2
 end
-redis.call('XADD', pending, '*', 'r', ARGV[2], 'c', ARGV[8])
+call('XADD', pending, '*', 'r', ARGV[2], 'c', ARGV[8])
 return 1
 """
 )
 
 # ARGV: usage id.
-RELEASE = Script(_COMMON + "give_back(ARGV[1], false)\nreturn 1\n")
+RELEASE = Script(_BEGIN + _GIVE_BACK + "give_back(ARGV[1], false)\nreturn 1\n")
 
 # ARGV: milliseconds held from now on, usage ids. What has expired stays so.
 RENEW = Script(
-    _COMMON
+    _BEGIN
+    + _NOW
+    + _GIVE_BACK
     + """
-local moment = now()
-local until_then = whole(moment + tonumber(ARGV[1]))
-for which = 2, #ARGV do redis.call('ZADD', reservations, 'XX', until_then, ARGV[which]) end
-return give_back_expired(moment)
+for which = 2, #ARGV do call('ZADD', reservations, 'XX', moment + ARGV[1], ARGV[which]) end
 """
+    + _GIVE_BACK_EXPIRED
+    + "return #late\n"
 )

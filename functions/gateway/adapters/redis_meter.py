@@ -76,14 +76,15 @@ class RedisMeter:
         Raises:
             DependencyUnavailable: Redis is away.
         """
-        lost = line_of(record).decode()
-        keys = [*FIRST_KEYS]
-        arguments: list[Any] = [record.usage_id, f"{lost}\n{_day(record)}\n{_mark(record)}", self._lease_ms]
-        arguments += [completion, int(again)]
+        entry = [line_of(record).decode(), _day(record), _mark(record)]
+        keys, needed = [*FIRST_KEYS], []
         for limit, span, fixed, per_token, scale in holds:
             counter = _counter(limit, span)
+            amount = -(-(fixed + per_token * completion) // scale)
             keys.append(counter.key)
-            arguments += [fixed, per_token, scale, limit.maximum, counter.expires, counter.seed]
+            entry += counter.key, str(amount)
+            needed += [amount, limit.maximum, f"{fixed} {per_token} {scale} {counter.expires} {counter.seed}"]
+        arguments = [record.usage_id, "\n".join(entry), self._lease_ms, completion, int(again), *needed]
         self._held[record.usage_id] = None
         try:
             granted, value, *counted = await RESERVE.run(self._link, keys, arguments)
@@ -191,7 +192,7 @@ class RedisMeter:
         for limit, span, amount in additions(limits, record):
             counter = _counter(limit, span)
             keys.append(counter.key)
-            arguments += [amount, limit.maximum, counter.thresholds, counter.expires, counter.seed, counter.event]
+            arguments += [amount, counter.alarm, counter.told]
         begun = SETTLE.begin(self._link, keys, arguments)
         return RedisSettlement(self, record.usage_id, line, content, keys, arguments, begun)
 
@@ -228,14 +229,16 @@ class _Counter(NamedTuple):
     """What the scripts are told of a counter besides what a call does with it.
 
     Attributes:
-        event: the data of `quota.threshold` without its end, to which the script adds threshold and use.
+        alarm: from what use on a threshold is crossed; empty where there is none.
+        told: maximum, thresholds, expiry, seed, and the data of `quota.threshold` without its end, to which the script
+            adds threshold and use.
     """
 
     key: str
     expires: int
     seed: int
-    thresholds: str
-    event: bytes
+    alarm: str
+    told: bytes
 
 
 def line_of(record: UsageRecord) -> bytes:
@@ -262,10 +265,11 @@ def _counter(limit: Limit, span: Span) -> _Counter:
         "windowStart": rfc3339(span.began),
         "limit": limit.maximum,
     }
+    expires, seed, thresholds = span.end + _COUNTER_SECONDS, limit.seed(span), ",".join(map(str, limit.thresholds))
     return _Counter(
         key=limit.key(span),
-        expires=span.end + _COUNTER_SECONDS,
-        seed=limit.seed(span),
-        thresholds=",".join(map(str, limit.thresholds)),
-        event=orjson.dumps(data)[:-1],
+        expires=expires,
+        seed=seed,
+        alarm=str(-(-limit.maximum * min(limit.thresholds) // 100)) if limit.thresholds else "",
+        told=f"{limit.maximum} {thresholds} {expires} {seed} ".encode() + orjson.dumps(data)[:-1],
     )
