@@ -10,13 +10,20 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from functions.gateway.adapters.cache_scripts import FIND, LAND, NOTE, STORE
-from functions.gateway.adapters.redis_link import RedisAway, RedisLink, RedisRefused
+from functions.gateway.adapters.redis_link import (
+    RedisAway,
+    RedisLink,
+    RedisRefused,
+    written,
+    written_bytes,
+    written_number,
+)
 from functions.gateway.core.models import (
     CacheControl,
     CachedAnswer,
@@ -42,6 +49,8 @@ _MOST_SCOPES = 4_096
 _HIT_SECONDS = 86_400
 _NOTE_SECONDS = 1.0
 _FULLEST = 0.8
+# Parts that `FIND` is given.
+_LOOK_LENGTH = 5
 # Of what a hash and its bookkeeping take besides the fields themselves.
 _OVERHEAD_BYTES = 600
 
@@ -55,31 +64,32 @@ class RedisAnswerCache:
 
     def __init__(self, link: RedisLink, *, lease_seconds: float = 30.0) -> None:
         self._link = link
-        self._lease_ms = round(lease_seconds * 1000)
+        self._lease_ms = written(round(lease_seconds * 1000))
         self._indexes: set[int] = set()
         self._scopes: dict[str, int] = {}
         self._searches = 0
         self._is_full = False
-        self._noted: dict[str, tuple[Counter[str], dict[str, None]]] = {}
+        self._noted: dict[str, tuple[dict[str, int], dict[str, None]]] = {}
 
     def begin_exact(self, key: CacheKey, token: str = "") -> "asyncio.Future[Any] | None":
         """Look now for what `find_exact` will be asked for."""
-        return FIND.begin(self._link, *self._sought(key, token))
+        return FIND.begin(self._link, _LOOK_LENGTH, self._sought(key, token))
 
     async def find_exact(
         self, key: CacheKey, control: CacheControl, token: str = "", begun: "asyncio.Future[Any] | None" = None
     ) -> Found:
         """The answer to the very same request, and otherwise who asks for it."""
         try:
-            reply = await FIND.run(self._link, *self._sought(key, token), begun)
+            reply = await FIND.result(self._link, _LOOK_LENGTH, self._sought(key, token), begun)
         except (RedisAway, RedisRefused):
             return Found()
         if isinstance(reply, int):
             return Found(is_mine=reply == 1, is_theirs=reply == 2)
         return Found(_answer(key.exact, reply, "hit", 1.0, control))
 
-    def _sought(self, key: CacheKey, token: str) -> tuple[list[str], list[Any]]:
-        return [base(key.tenant_id)], [key.exact, token, self._lease_ms if token else 0]
+    def _sought(self, key: CacheKey, token: str) -> bytes:
+        lease = self._lease_ms if token else written_number(0)
+        return b"%b%b%b" % (_of_tenant(key.tenant_id), written(key.exact, token), lease)
 
     async def land(self, key: CacheKey, token: str) -> None:
         """Let others ask."""
@@ -126,24 +136,21 @@ class RedisAnswerCache:
     async def store(self, key: CacheKey, completion: Json, vector: QuestionVector | None, policy: CachePolicy) -> None:
         """Keep an answer in both tiers, within the tenant's room, and let others have it."""
         entry = orjson.dumps({"at": time.time(), "completion": completion})
-        fields: dict[str, Any] = {"answer": entry, "provider": key.provider, "model": key.model}
+        fields: tuple[Any, ...] = ()
         if self._is_full:
             # Only for a while: the lease that others wait on ends by itself.
             _logger.warning("redis has no room left for answers")
             return
         try:
             if vector is not None and await self._ensure_index(vector.dimensions):
-                fields |= {
-                    "dimensions": vector.dimensions,
-                    "tenant": key.tenant_id,
-                    "scope": _scope(key, vector),
-                    "question": key.question,
-                    "vector": vector.data,
-                }
+                fields = (
+                    "dimensions", vector.dimensions, "tenant", key.tenant_id, "scope", _scope(key, vector),
+                    "question", key.question, "vector", vector.data,
+                )  # fmt: skip
             size = len(entry) + len(key.question) + (len(vector.data) if vector else 0) + _OVERHEAD_BYTES
-            flat = [part for pair in fields.items() for part in pair]
-            arguments = [key.exact, policy.ttl_seconds, policy.max_entries, policy.max_bytes, size, *flat]
-            await STORE.run(self._link, [base(key.tenant_id)], arguments)
+            parts = [_of_tenant(key.tenant_id), written_bytes(key.exact.encode()), _of_policy(policy)]
+            parts += written_number(size), _of_model(key.provider, key.model), written_bytes(entry), written(*fields)
+            await STORE.result(self._link, 13 + len(fields), b"".join(parts))
         except (RedisAway, RedisRefused) as error:
             _logger.info("an answer was not cached", extra={"reason": str(error)})
 
@@ -158,8 +165,12 @@ class RedisAnswerCache:
 
     def note(self, tenant_id: str, counted: dict[str, int], entry_id: str | None = None) -> None:
         """Count what the cache did; written together once a second, so a process that dies loses a second of it."""
-        counts, given = self._noted.setdefault(tenant_id, (Counter(), {}))
-        counts.update(counted)
+        noted = self._noted.get(tenant_id)
+        if noted is None:
+            noted = self._noted[tenant_id] = ({}, {})
+        counts, given = noted
+        for name, amount in counted.items():
+            counts[name] = counts.get(name, 0) + amount
         if entry_id is not None:
             given[entry_id] = None
 
@@ -238,6 +249,23 @@ class RedisAnswerCache:
 def base(tenant_id: str) -> str:
     """What all keys of a tenant's cache begin with."""
     return f"t:{tenant_id}:cache:"
+
+
+@lru_cache(maxsize=4096)
+def _of_tenant(tenant_id: str) -> bytes:
+    """As it goes over the wire: the number of a script's keys, and the one that it has."""
+    return written(1, base(tenant_id))
+
+
+@lru_cache(maxsize=4096)
+def _of_policy(policy: CachePolicy) -> bytes:
+    return written(policy.ttl_seconds, policy.max_entries, policy.max_bytes)
+
+
+@lru_cache(maxsize=4096)
+def _of_model(provider: str, model: str) -> bytes:
+    """The fields that all answers of a model have, and the name of the one that follows."""
+    return written("provider", provider, "model", model, "answer")
 
 
 def learned_of(stored: bytes | None) -> Learned | None:

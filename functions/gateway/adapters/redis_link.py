@@ -11,6 +11,8 @@ import hashlib
 import logging
 import time
 from collections import deque
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -47,20 +49,33 @@ class RedisLink:
         self._wire: _Wire | None = None
         self._connecting: asyncio.Task[_Wire] | None = None
 
-    def begin(self, *parts: Any) -> "asyncio.Future[Any] | None":
-        """Send a command now, and wait for its reply or error later; None where there is no connection yet."""
+    def send(self, command: bytes) -> "asyncio.Future[Any] | None":
+        """Send a command now, and wait for its reply or error later; None where there is no connection yet.
+
+        Args:
+            command: as it goes over the wire.
+        """
         wire = self._wire
-        return None if wire is None or wire.lost else wire.ask(parts)
+        return None if wire is None or wire.lost else wire.ask(command)
+
+    async def ask(self, command: bytes) -> Any:
+        """A command's reply, or its error as hiredis has it.
+
+        Raises:
+            RedisAway: there is no reply.
+        """
+        begun = self.send(command)
+        return await (begun if begun is not None else (await self._connect()).ask(command))
 
     async def execute(self, *parts: Any) -> Any:
         """A command's reply.
 
         Raises:
+            TypeError: a part cannot be sent.
             RedisAway: there is no reply.
             RedisRefused: the reply is an error.
         """
-        begun = self.begin(*parts)
-        return _unwrapped(await (begun if begun is not None else (await self._connect()).ask(parts)))
+        return _unwrapped(await self.ask(hiredis.pack_command(parts)))
 
     async def transact(self, *commands: tuple[Any, ...]) -> list[Any]:
         """The replies of commands that take effect together or not at all (MULTI … EXEC).
@@ -73,7 +88,8 @@ class RedisLink:
         if wire is None or wire.lost:
             wire = await self._connect()
         # Asked without a pause between them, so that nobody else's command falls into the transaction.
-        *queued, replies = [wire.ask(parts) for parts in (("MULTI",), *commands, ("EXEC",))]
+        packed = [hiredis.pack_command(parts) for parts in (("MULTI",), *commands, ("EXEC",))]
+        *queued, replies = [wire.ask(command) for command in packed]
         for answer in queued:
             _unwrapped(await answer)
         return [_unwrapped(reply) for reply in _unwrapped(await replies)]
@@ -112,7 +128,7 @@ class RedisLink:
                     lambda: _Wire(self._timeout), host, port, ssl=True if self._address.scheme == "rediss" else None
                 )
                 for command in self._greetings():
-                    reply = await wire.ask(command)
+                    reply = await wire.ask(hiredis.pack_command(command))
                     if isinstance(reply, hiredis.ReplyError):
                         raise RedisAway(f"redis refused the connection: {reply}")
         except (OSError, TimeoutError, RedisAway) as error:
@@ -138,39 +154,68 @@ def _unwrapped(reply: Any) -> Any:
     return reply
 
 
+def written(*parts: Any) -> bytes:
+    """Parts of a command as they go over the wire (RESP). What many commands have in common is written once.
+
+    Raises:
+        TypeError: a part is neither bytes, text nor number.
+    """
+    command: bytes = hiredis.pack_command(parts)
+    return command.partition(b"\r\n")[2]
+
+
+# Those of calls are the same few again and again.
+written_number = lru_cache(maxsize=16_384, typed=True)(written)
+
+
+def written_bytes(part: bytes) -> bytes:
+    """What `written` gives for one part that is bytes, for less."""
+    return b"$%d\r\n%b\r\n" % (len(part), part)
+
+
 class Script:
     """A Lua script, sent whole once and by its digest from then on."""
 
     def __init__(self, source: str) -> None:
-        self._source = source
-        self._digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        self._by_digest = b"\r\n" + written("EVALSHA", digest)
+        self._whole = b"\r\n" + written("EVAL", source)
 
-    def begin(self, link: RedisLink, keys: list[str], arguments: list[Any]) -> "asyncio.Future[Any] | None":
-        """Have it run, and wait for its result later by giving this to `run`; None where there is no connection yet."""
-        return link.begin("EVALSHA", self._digest, len(keys), *keys, *arguments)
-
-    async def run(
-        self,
-        link: RedisLink,
-        keys: list[str],
-        arguments: list[Any],
-        begun: "asyncio.Future[Any] | None" = None,
-    ) -> Any:
+    async def run(self, link: RedisLink, keys: Sequence[Any], arguments: Sequence[Any]) -> Any:
         """The script's result.
 
         Raises:
             RedisAway: there is no reply.
             RedisRefused: the script failed.
         """
-        begun = begun or self.begin(link, keys, arguments)
-        reply = (
-            await begun if begun is not None else await link.execute("EVAL", self._source, len(keys), *keys, *arguments)
-        )
-        if not isinstance(reply, hiredis.ReplyError):
-            return reply
-        if not str(reply).startswith("NOSCRIPT"):
-            raise RedisRefused(str(reply))
-        return await link.execute("EVAL", self._source, len(keys), *keys, *arguments)
+        return await self.result(link, 1 + len(keys) + len(arguments), written(len(keys), *keys, *arguments))
+
+    def begin(self, link: RedisLink, length: int, parts: bytes) -> "asyncio.Future[Any] | None":
+        """Have it run, and wait for its result later; None where there is no connection yet.
+
+        Args:
+            length: how many parts follow: the number of keys, the keys, the arguments.
+            parts: as `written` gives them.
+        """
+        return link.send(b"*%d%b%b" % (length + 2, self._by_digest, parts))
+
+    async def result(
+        self, link: RedisLink, length: int, parts: bytes, begun: "asyncio.Future[Any] | None" = None
+    ) -> Any:
+        """The result of a run that was begun, or that begins now. Raises as `run` does.
+
+        Args:
+            begun: what `begin` gave for the same parts.
+        """
+        if begun is None:
+            begun = self.begin(link, length, parts)
+        if begun is not None:
+            reply = await begun
+            if not isinstance(reply, hiredis.ReplyError):
+                return reply
+            if not str(reply).startswith("NOSCRIPT"):
+                raise RedisRefused(str(reply))
+        return _unwrapped(await link.ask(b"*%d%b%b" % (length + 2, self._whole, parts)))
 
 
 class _Wire(asyncio.Protocol):
@@ -187,14 +232,8 @@ class _Wire(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
-    def ask(self, parts: tuple[Any, ...]) -> "asyncio.Future[Any]":
-        """Send a command; its reply comes in turn.
-
-        Raises:
-            TypeError: a part of it cannot be sent.
-        """
-        # First of all: were a command waited for and never sent, every later one would get its neighbour's reply.
-        packed = hiredis.pack_command(parts)
+    def ask(self, command: bytes) -> "asyncio.Future[Any]":
+        """Send a command; its reply comes in turn."""
         answer: asyncio.Future[Any] = self._loop.create_future()
         if self.lost or self._transport is None:
             answer.set_exception(RedisAway("the connection to redis is gone"))
@@ -203,7 +242,7 @@ class _Wire(asyncio.Protocol):
         # What all requests ask in one turn of the loop goes out in one system call.
         if not self._unsent:
             self._loop.call_soon(self._flush)
-        self._unsent.append(packed)
+        self._unsent.append(command)
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout, self._check)
         return answer

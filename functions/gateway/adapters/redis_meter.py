@@ -5,6 +5,7 @@ import binascii
 import logging
 import time
 from collections.abc import Sequence
+from datetime import date
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -13,10 +14,17 @@ import orjson
 from prometheus_client import Counter
 
 from functions.gateway.adapters.quota_scripts import FIRST_KEYS, RELEASE, RENEW, RESERVE, SETTLE
-from functions.gateway.adapters.redis_link import RedisAway, RedisLink, RedisRefused
+from functions.gateway.adapters.redis_link import (
+    RedisAway,
+    RedisLink,
+    RedisRefused,
+    written,
+    written_bytes,
+    written_number,
+)
 from functions.gateway.adapters.spool import Spool
 from functions.gateway.core.ports import Granted, LimitDirectory, Refused
-from functions.gateway.core.quota import Hold, Limit, Subjects, additions
+from functions.gateway.core.quota import SCALES, Hold, Limit, Subjects, additions
 from functions.kit.clock import rfc3339
 from functions.kit.errors import DependencyUnavailable
 from functions.kit.quotas import Span, spans_at
@@ -30,6 +38,9 @@ _MOST_RENEWED = 1_000
 _MOST_WITH_CONTENT = 10_000
 # In a spooled line, between a record and what was said; JSON has none.
 _TAB = b"\t"
+# As they go over the wire.
+_FIRST = written(*FIRST_KEYS)
+_KEPT = written(_KEEP_SECONDS)
 
 _values = attrgetter(*UsageRecord.model_fields)
 _ALIASES = tuple(field.serialization_alias or field.alias or name for name, field in UsageRecord.model_fields.items())
@@ -65,7 +76,8 @@ class RedisMeter:
         self._spool = spool
         self._directory = directory
         self._lease = lease_seconds
-        self._most_with_content = most_with_content
+        self._lease_ms = written(round(lease_seconds * 1000))
+        self._most_with_content = written(most_with_content)
         self._held: dict[str, None] = {}
 
     async def reserve(
@@ -76,18 +88,22 @@ class RedisMeter:
         Raises:
             DependencyUnavailable: Redis is away.
         """
-        entry = [line_of(record).decode(), _day(record), _mark(record)]
-        keys, needed = [*FIRST_KEYS], []
+        keys = [written_number(len(FIRST_KEYS) + len(holds)), _FIRST]
+        entry = [line_of(record), _day(record.tenant_id, record.at.date()), _mark(record)]
+        needed: list[bytes] = []
         for limit, span, fixed, per_token, scale in holds:
             counter = _counter(limit, span)
             amount = -(-(fixed + per_token * completion) // scale)
-            keys.append(counter.key)
-            entry += counter.key, str(amount)
-            needed += [amount, limit.maximum, f"{fixed} {per_token} {scale} {counter.expires} {counter.seed}"]
-        arguments = [record.usage_id, "\n".join(entry), self._lease_ms, completion, int(again), *needed]
+            keys.append(counter.key_written)
+            entry += counter.key, b"%d" % amount
+            needed += written_number(amount), counter.maximum
+            needed.append(written_bytes(b"%d %d %b" % (fixed, per_token, counter.window)))
+        arguments = [written_bytes(record.usage_id.encode()), written_bytes(b"\n".join(entry)), self._lease_ms]
+        arguments += written_number(completion), written_number(int(again))
+        length, parts = len(FIRST_KEYS) + 6 + 4 * len(holds), b"".join(keys + arguments + needed)
         self._held[record.usage_id] = None
         try:
-            granted, value, *counted = await RESERVE.run(self._link, keys, arguments)
+            granted, value, *counted = await RESERVE.result(self._link, length, parts)
         except (RedisAway, RedisRefused) as error:
             raise DependencyUnavailable(
                 "what is left of the limits cannot be found out", details={"dependency": "redis"}
@@ -124,7 +140,7 @@ class RedisMeter:
             RedisAway: there is none.
             RedisRefused: it cannot be counted.
         """
-        if await SETTLE.run(self._link, settlement.keys, settlement.arguments, settlement.begun) == 2:
+        if await SETTLE.result(self._link, settlement.length, settlement.parts, settlement.begun) == 2:
             CONTENT_LOST.inc()
         self._held.pop(settlement.usage_id, None)
 
@@ -162,7 +178,7 @@ class RedisMeter:
         limits = [
             limit
             for limit in (await self._directory.limits(record.tenant_id)).applying(Subjects.of(record))
-            if _counter(limit, spans[limit.window]).expires > now
+            if _expiry(spans[limit.window]) > now
         ]
         await self.settled(self._begin(record, line, limits, held=True, content=content))
 
@@ -175,32 +191,35 @@ class RedisMeter:
             try:
                 for start in range(0, max(1, len(lasting)), _MOST_RENEWED):
                     batch = lasting[start : start + _MOST_RENEWED]
-                    EXPIRED.inc(await RENEW.run(self._link, [*FIRST_KEYS], [self._lease_ms, *batch]))
+                    EXPIRED.inc(await RENEW.run(self._link, [*FIRST_KEYS], [round(self._lease * 1000), *batch]))
             except (RedisAway, RedisRefused) as error:
                 _logger.debug("reservations were not renewed", extra={"reason": str(error)})
-
-    @property
-    def _lease_ms(self) -> int:
-        return round(self._lease * 1000)
 
     def _begin(
         self, record: UsageRecord, line: bytes, limits: Sequence[Limit], *, held: bool, content: bytes
     ) -> "RedisSettlement":
-        keys = [*FIRST_KEYS, _day(record), _mark(record)]
-        arguments: list[Any] = [record.usage_id, line, record.prompt_tokens, record.completion_tokens]
-        arguments += [record.cost_micro_usd, _KEEP_SECONDS, int(held), content, self._most_with_content]
-        for limit, span, amount in additions(limits, record):
+        added = additions(limits, record)
+        keys = [written_number(len(FIRST_KEYS) + 2 + len(added)), _FIRST]
+        keys += written_bytes(_day(record.tenant_id, record.at.date())), written_bytes(_mark(record))
+        arguments = [written_bytes(record.usage_id.encode()), written_bytes(line)]
+        arguments += written_number(record.prompt_tokens), written_number(record.completion_tokens)
+        arguments += written_number(record.cost_micro_usd), _KEPT, written_number(int(held))
+        arguments += written_bytes(content), self._most_with_content
+        for limit, span, amount in added:
             counter = _counter(limit, span)
-            keys.append(counter.key)
-            arguments += [amount, counter.alarm, counter.told]
-        begun = SETTLE.begin(self._link, keys, arguments)
-        return RedisSettlement(self, record.usage_id, line, content, keys, arguments, begun)
+            keys.append(counter.key_written)
+            arguments += written_number(amount), counter.told
+        length, parts = len(FIRST_KEYS) + 12 + 4 * len(added), b"".join(keys + arguments)
+        begun = SETTLE.begin(self._link, length, parts)
+        return RedisSettlement(self, record.usage_id, line, content, length, parts, begun)
 
 
 class RedisSettlement(NamedTuple):
     """Port `Settlement`: a run of the script that counts, and what to do should Redis not answer.
 
     Attributes:
+        length: how many parts the script is given.
+        parts: as they go over the wire.
         begun: the script's reply, on its way; None where there was no connection to send it by.
     """
 
@@ -208,8 +227,8 @@ class RedisSettlement(NamedTuple):
     usage_id: str
     line: bytes
     content: bytes
-    keys: list[str]
-    arguments: list[Any]
+    length: int
+    parts: bytes
     begun: "asyncio.Future[Any] | None"
 
     @property
@@ -229,15 +248,17 @@ class _Counter(NamedTuple):
     """What the scripts are told of a counter besides what a call does with it.
 
     Attributes:
-        alarm: from what use on a threshold is crossed; empty where there is none.
-        told: maximum, thresholds, expiry, seed, and the data of `quota.threshold` without its end, to which the script
-            adds threshold and use.
+        key_written, maximum: as they go over the wire.
+        window: scale, expiry, and where counting begins.
+        told: as they go over the wire, from what use on a threshold is crossed, empty where there is none; and in one
+            maximum, thresholds, expiry, where counting begins, and the data of `quota.threshold` without its end, to
+            which the script adds threshold and use.
     """
 
-    key: str
-    expires: int
-    seed: int
-    alarm: str
+    key: bytes
+    key_written: bytes
+    maximum: bytes
+    window: bytes
     told: bytes
 
 
@@ -246,17 +267,22 @@ def line_of(record: UsageRecord) -> bytes:
     return orjson.dumps(dict(zip(_ALIASES, _values(record), strict=True)), option=orjson.OPT_UTC_Z)
 
 
-def _day(record: UsageRecord) -> str:
-    return f"t:{record.tenant_id}:usage:{record.at.date().isoformat()}"
+@lru_cache(maxsize=4096)
+def _day(tenant_id: str, day: date) -> bytes:
+    return f"t:{tenant_id}:usage:{day.isoformat()}".encode()
 
 
-def _mark(record: UsageRecord) -> str:
-    return f"t:{record.tenant_id}:usage:seen:{record.usage_id}"
+def _mark(record: UsageRecord) -> bytes:
+    return f"t:{record.tenant_id}:usage:seen:{record.usage_id}".encode()
+
+
+def _expiry(span: Span) -> int:
+    return span.end + _COUNTER_SECONDS
 
 
 @lru_cache(maxsize=4096)
 def _counter(limit: Limit, span: Span) -> _Counter:
-    data = {
+    event = {
         "tenantId": limit.tenant_id,
         "quotaId": limit.id,
         "subject": {"kind": limit.subject_kind, "id": limit.subject_id},
@@ -265,11 +291,13 @@ def _counter(limit: Limit, span: Span) -> _Counter:
         "windowStart": rfc3339(span.began),
         "limit": limit.maximum,
     }
-    expires, seed, thresholds = span.end + _COUNTER_SECONDS, limit.seed(span), ",".join(map(str, limit.thresholds))
+    thresholds, expiry, seed = ",".join(map(str, limit.thresholds)), _expiry(span), limit.seed(span)
+    alarm = -(-limit.maximum * min(limit.thresholds) // 100) if limit.thresholds else ""
+    key = limit.key(span).encode()
     return _Counter(
-        key=limit.key(span),
-        expires=expires,
-        seed=seed,
-        alarm=str(-(-limit.maximum * min(limit.thresholds) // 100)) if limit.thresholds else "",
-        told=f"{limit.maximum} {thresholds} {expires} {seed} ".encode() + orjson.dumps(data)[:-1],
+        key=key,
+        key_written=written(key),
+        maximum=written(limit.maximum),
+        window=f"{SCALES[limit.metric]} {expiry} {seed}".encode(),
+        told=written(alarm, f"{limit.maximum} {thresholds} {expiry} {seed} ".encode() + orjson.dumps(event)[:-1]),
     )

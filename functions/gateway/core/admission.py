@@ -91,17 +91,22 @@ class Admission:
         Raises:
             QuotaExceeded: not enough is left for the prompt and one token.
         """
-        if not _counts_tokens(booking.limits):
+        limits = booking.limits
+        if not limits.count_tokens:
             return await self._admit(booking, Need(), patient=patient)
-        target, most = booking.target, self._policy.completion_tokens
+        target, most, prices = (
+            booking.target,
+            self._policy.completion_tokens,
+            self._prices if limits.count_cost else None,
+        )
         if not is_loaded(target.model):
             # To load a vocabulary takes longer than the call: where more than enough is left, nobody need count.
-            need = await chat_need(target, body, self._prices, most, roughly=True)
+            need = await chat_need(target, body, prices, most, roughly=True)
             with suppress(QuotaExceeded):
                 granted = await self._admit(booking, need, patient=False)
                 if granted is None or granted >= need.completion:
                     return granted
-        need = await chat_need(target, body, self._prices, most)
+        need = await chat_need(target, body, prices, most)
         return await self._admit(booking, need, patient=patient)
 
     async def for_input(self, booking: Booking, given: Any) -> None:
@@ -111,7 +116,7 @@ class Admission:
             QuotaExceeded: not enough is left.
         """
         need = Need(requests=int(not booking.internal))
-        if _counts_tokens(booking.limits):
+        if booking.limits.count_tokens:
             need = await input_need(booking.target, given, self._prices, internal=booking.internal)
         await self._admit(booking, need, patient=not booking.internal)
 
@@ -174,7 +179,10 @@ class Admission:
         if not wanted:
             return None
         try:
-            answer = await self._answer(booking, wanted, need, patient=patient)
+            if patient:
+                answer = await self._ask_patiently(booking, wanted, need)
+            else:
+                answer = await self._ask(booking, wanted, need)
         except DependencyUnavailable:
             if not self._policy.open_without_store:
                 self.give_back(booking)
@@ -182,17 +190,20 @@ class Admission:
             return None
         if isinstance(answer, Refused):
             raise _exceeded(answer)
-        return answer.completion if any(hold.per_token for hold in wanted) else None
+        for hold in wanted:
+            if hold.per_token:
+                return answer.completion
+        return None
 
-    async def _answer(self, booking: Booking, wanted: list[Hold], need: Need, *, patient: bool) -> Granted | Refused:
+    async def _ask_patiently(self, booking: Booking, wanted: list[Hold], need: Need) -> Granted | Refused:
         async def ask() -> Granted | Refused:
             return await self._ask(booking, wanted, need)
 
         # Whoever comes later than those who wait for the same goes behind them.
-        queue = self._room.occupied(hold.limit.id for hold in wanted) if patient else None
+        queue = self._room.occupied(hold.limit.id for hold in wanted)
         if queue is None:
             answer = await ask()
-            if not (patient and isinstance(answer, Refused) and _is_worth_waiting(answer)):
+            if not (isinstance(answer, Refused) and _is_worth_waiting(answer)):
                 return answer
             queue = answer.hold.limit.id
         since = time.perf_counter()
@@ -205,7 +216,7 @@ class Admission:
         # From here on something may be held, even if the answer never comes.
         again, booking.is_held = booking.is_held, True
         try:
-            lost = booking.record(Usage(), status="expired")
+            lost = booking.lost()
             answer = await self._reservations.reserve(lost, wanted, need.completion, again=again)
         except DependencyUnavailable:
             raise
@@ -234,10 +245,6 @@ class _Holding:
         elif error is not None:
             # Cancelled: nobody is there to be told that it is done.
             self._admission.give_back(self._booking, error)
-
-
-def _counts_tokens(limits: Iterable[Limit]) -> bool:
-    return any(limit.hard and limit.metric != "requests" for limit in limits)
 
 
 def _least(hold: Hold) -> int:

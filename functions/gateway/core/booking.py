@@ -2,16 +2,17 @@
 
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 from functions.gateway.core.models import CacheState, Caller, Target, Usage
-from functions.gateway.core.quota import Limit, Subjects
+from functions.gateway.core.quota import UNLIMITED, AppliedLimits, Subjects
 from functions.kit.clock import utc_now
 from functions.kit.identifiers import new_id
 from functions.kit.subjects import UsageRecord
 
-Status = Literal["ok", "error", "cancelled", "expired"]
+Status = Literal["ok", "error", "cancelled"]
 # Pydantic copies it before it changes it.
 _FIELDS = set(UsageRecord.model_fields)
 
@@ -31,6 +32,7 @@ class Booking:
         is_counted: it is in the books, or on its way there.
         shortened_by: tokens that compression took from the prompt.
         cost_micro_usd: what it has cost, once a provider has answered.
+        line: fields of its records that are known from the beginning, once they are asked for.
     """
 
     caller: Caller
@@ -40,13 +42,14 @@ class Booking:
     usage_id: str = field(default_factory=new_id)
     at: datetime = field(default_factory=utc_now)
     started: float = field(default_factory=time.perf_counter)
-    limits: tuple[Limit, ...] = ()
+    limits: AppliedLimits = UNLIMITED
     is_held: bool = False
     asked: float | None = None
     queued_seconds: float = 0.0
     shortened_by: int = 0
     is_counted: bool = False
     cost_micro_usd: int = 0
+    line: dict[str, Any] | None = None
 
     @property
     def subjects(self) -> Subjects:
@@ -64,34 +67,60 @@ class Booking:
         saved_micro_usd: int = 0,
     ) -> UsageRecord:
         """The call as it is counted."""
-        caller = self.caller
-        fields: dict[str, Any] = {
-            "usage_id": self.usage_id,
-            "tenant_id": caller.tenant_id,
-            "at": self.at,
-            "provider": self.target.provider.name,
-            "model": self.target.model,
-            "operation": self.operation,
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "cached_prompt_tokens": usage.cached_prompt_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-            "cached": cached,
-            "saved_tokens": saved_tokens,
-            "saved_micro_usd": saved_micro_usd,
-            "cost_micro_usd": self.cost_micro_usd,
-            "status": status,
-            "api_key_id": caller.api_key_id,
-            "user_id": caller.user_id,
-            "groups": sorted(caller.groups),
-            "request_id": caller.request_id,
-            "latency_ms": 0 if status == "expired" else round((time.perf_counter() - self.started) * 1000),
-            "estimated": usage.estimated,
-            "compression_saved_tokens": self.shortened_by if cached == "miss" and usage.total_tokens else 0,
-            "internal": self.internal,
-        }
-        return _record_of(fields)
+        return _record_of(
+            {
+                **self._in_common(),
+                "usage_id": self.usage_id,
+                "at": self.at,
+                "request_id": self.caller.request_id,
+                "status": status,
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "cached_prompt_tokens": usage.cached_prompt_tokens,
+                "cache_write_tokens": usage.cache_write_tokens,
+                "reasoning_tokens": usage.reasoning_tokens,
+                "cached": cached,
+                "saved_tokens": saved_tokens,
+                "saved_micro_usd": saved_micro_usd,
+                "cost_micro_usd": self.cost_micro_usd,
+                "latency_ms": round((time.perf_counter() - self.started) * 1000),
+                "estimated": usage.estimated,
+                "compression_saved_tokens": self.shortened_by if cached == "miss" and usage.total_tokens else 0,
+            }
+        )
+
+    def lost(self) -> UsageRecord:
+        """The call as it is counted should its process die: that it was begun is all that is known."""
+        own = {"usage_id": self.usage_id, "at": self.at, "request_id": self.caller.request_id, "status": "expired"}
+        return _record_of({**self._in_common(), **own})
+
+    def _in_common(self) -> dict[str, Any]:
+        if self.line is None:
+            self.line = _line(self.subjects, self.caller.tenant_id, self.operation, self.internal)
+        return self.line
+
+
+@lru_cache(maxsize=4096)
+def _line(
+    subjects: Subjects, tenant_id: str, operation: Literal["chat", "embeddings"], internal: bool
+) -> dict[str, Any]:
+    """What the records of a key's calls of a model have in common, and nothing counted in them."""
+    record = UsageRecord(
+        usage_id="",
+        tenant_id=tenant_id,
+        at=datetime.fromtimestamp(0, UTC),
+        provider=subjects.provider,
+        model=subjects.model,
+        operation=operation,
+        prompt_tokens=0,
+        completion_tokens=0,
+        cost_micro_usd=0,
+        api_key_id=subjects.api_key_id,
+        user_id=subjects.user_id,
+        groups=sorted(subjects.groups),
+        internal=internal,
+    )
+    return dict(record)
 
 
 def _record_of(fields: dict[str, Any]) -> UsageRecord:

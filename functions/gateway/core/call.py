@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -15,6 +15,7 @@ from functions.gateway.core.models import (
     CacheState,
     Caller,
     Json,
+    Provider,
     QuestionVector,
     Target,
 )
@@ -31,6 +32,7 @@ class Call:
 
     Attributes:
         body: the chat that is asked for.
+        providers: the tenant's, of which one answers.
         passage: how it was asked for in another format; None when in this one.
         written: the chat as it was before compression; None where nothing was taken from it.
         shortening: what compression did; None where it did not try.
@@ -50,6 +52,7 @@ class Call:
     body: Json
     key: CacheKey | None
     control: CacheControl
+    providers: Sequence[Provider] = ()
     passage: Passage | None = None
     written: Json | None = None
     shortening: Shortening | None = None

@@ -16,7 +16,7 @@ from functions.gateway.core.live_stream import LiveStream, Status
 from functions.gateway.core.models import CacheControl, CachedAnswer, Caller, Json, Target, Usage
 from functions.gateway.core.needs import estimated
 from functions.gateway.core.ports import ChatWire, Contents, NativeWire, ProviderDirectory
-from functions.gateway.core.routing import resolved
+from functions.gateway.core.routing import resolve
 from functions.gateway.core.semantic_cache import SemanticCache
 from functions.gateway.core.shortening import Compressor, shortened
 from functions.gateway.core.streaming import Assembler, chunks_of, texts_in, usage_object, written_in
@@ -92,8 +92,9 @@ class Completions:
         call = await self._begin(caller, body, control, dialect)
         call.may_wait = True
         if call.key is None or not control.may_read:
-            await self._admit(call)
-            return told_answer(call, await self._ask(call))
+            async with self._admission.holding(call.booking):
+                await self._admit(call)
+                return told_answer(call, await self._ask(call))
         flight = (caller.tenant_id, call.key.exact)
         while (running := self._flights.get(flight)) is not None:
             with suppress(_LeaderLeft):
@@ -197,7 +198,8 @@ class Completions:
         return StreamedAnswer(call, events, opened.abandon)
 
     async def _begin(self, caller: Caller, body: Json, control: CacheControl, dialect: Dialect | None) -> Call:
-        target = await resolved(caller, body, self._directory)
+        providers = await self._directory.providers(caller.tenant_id)
+        target = resolve(str(body.get("model") or ""), providers, caller.settings.model_aliases)
         caller.ensure_may_call(target)
         booking = Booking(caller, target)
         self._contents.expect(booking)
@@ -208,7 +210,7 @@ class Completions:
         chat = body if passage is None else passage.chat
         warmest = caller.settings.cache_max_temperature
         key = cache_key(caller.tenant_id, target, chat, max_temperature=warmest) if caching else None
-        return Call(booking, chat, key, control, passage, is_settled=caller.compression == "off")
+        return Call(booking, chat, key, control, providers, passage, is_settled=caller.compression == "off")
 
     def _opening(self, call: Call) -> Callable[[], AbstractAsyncContextManager[AsyncIterator[Json]]]:
         """What asks the provider for a stream, later."""
@@ -239,7 +241,7 @@ class Completions:
             if may_store(completion):
                 return await self._serve_cached(call, CachedAnswer(completion, "hit", 1.0, 0, call.cache_id))
             await self._admit(call)
-        return await self._ask(call)
+            return await self._ask(call)
 
     async def _find_or_ask(self, call: Call) -> Told:
         try:
@@ -247,7 +249,7 @@ class Completions:
                 cached = await self._admit_and_find(call)
                 if cached is not None:
                     return await self._serve_cached(call, cached)
-            return await self._ask(call)
+                return await self._ask(call)
         except BaseException:
             self._cache.let_others(call)
             raise
@@ -274,13 +276,13 @@ class Completions:
         else:
             call.body = shorter
 
-    async def _admit(self, call: Call, *, patient: bool = True) -> None:
+    async def _admit(self, call: Call) -> None:
         await self._shorten(call)
-        call.most_tokens = await self._admission.for_chat(call.booking, call.body, patient=patient)
+        call.most_tokens = await self._admission.for_chat(call.booking, call.body)
 
     async def _admit_and_find(self, call: Call) -> CachedAnswer | None:
         """Let the call in, and look for an answer given before, which takes no tokens and so needs none left."""
-        if not any(limit.hard for limit in call.booking.limits):
+        if not call.booking.limits.are_hard:
             return await self._cache.find(call)
         if call.key is None or not call.control.may_read:
             await self._admit(call)
@@ -308,9 +310,9 @@ class Completions:
         return cached
 
     async def _refusal(self, call: Call, begun: "asyncio.Future[Any] | None") -> QuotaExceeded | None:
-        """Let the call in, or tell the limit that does not; nobody is waited for."""
+        """Let a call in whose prompt is settled, or tell the limit that does not; nobody is waited for."""
         try:
-            await self._admit(call, patient=False)
+            call.most_tokens = await self._admission.for_chat(call.booking, call.body, patient=False)
         except QuotaExceeded as error:
             return error
         except BaseException:
@@ -322,19 +324,18 @@ class Completions:
         return None
 
     async def _ask(self, call: Call) -> Told:
-        async with self._admission.holding(call.booking):
-            await self._shorten(call)
-            try:
-                told = await self._told(call)
-            except DcoderError as error:
-                if (begun := begun_before(error)) is not None:
-                    billed = await estimated(call.target, call.body, texts_in(begun))
-                    await self._usage.record(call.booking, billed, status="error", said=call.said(None))
-                raise
-            completion = told.completion
-            usage = Usage.of(completion.get("usage"))
-            if usage is None:
-                usage = await estimated(call.target, call.body, written_in(completion))
+        await self._shorten(call)
+        try:
+            told = await self._told(call)
+        except DcoderError as error:
+            if (begun := begun_before(error)) is not None:
+                billed = await estimated(call.target, call.body, texts_in(begun))
+                await self._usage.record(call.booking, billed, status="error", said=call.said(None))
+            raise
+        completion = told.completion
+        usage = Usage.of(completion.get("usage"))
+        if usage is None:
+            usage = await estimated(call.target, call.body, written_in(completion))
         self._usage.price(call.booking, usage)
         counting = self._usage.begin(call.booking, usage, call.said(completion))
         await self._counted.behind(counting, self._keeping(call, completion))

@@ -67,14 +67,9 @@ class Embedder:
         caller.ensure_may_call(target)
         return await self._ask(Booking(caller, target, "embeddings"), body)
 
-    async def can_embed(self, caller: Caller, answering: Provider) -> bool:
-        """Whether there is a model for the caller's questions.
-
-        Raises:
-            DependencyUnavailable: the database is away and the tenant's providers are not known from before.
-        """
-        providers = await self._directory.providers(caller.tenant_id)
-        return self._fallback is not None or _embedding_provider([answering, *providers]) is not None
+    def can_embed(self, providers: Sequence[Provider]) -> bool:
+        """Whether there is a model for the questions of a tenant with these providers."""
+        return self._fallback is not None or _embedding_provider(providers) is not None
 
     async def embed_question(self, caller: Caller, answering: Provider, question: str) -> QuestionVector | None:
         """The question's vector, or None when there is no embedding model.

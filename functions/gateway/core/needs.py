@@ -29,11 +29,12 @@ _LONG = 20_000
 
 
 async def chat_need(
-    target: Target, body: Json, prices: Prices, default_completion: int, *, roughly: bool = False
+    target: Target, body: Json, prices: Prices | None, default_completion: int, *, roughly: bool = False
 ) -> Need:
     """What a conversation may use.
 
     Args:
+        prices: None where nobody asks what it may cost.
         default_completion: most tokens of an answer where the call sets no limit; four times as many for models that
             think before they answer.
         roughly: by the bytes of its texts, which are never fewer than their tokens and need no vocabulary.
@@ -43,9 +44,11 @@ async def chat_need(
     thinks = thinks_unasked(target.model) or body.get("thinking") or body.get("reasoning_effort")
     # None at all, to have the prompt kept or echoed, is still a call.
     completion = max(1, min(asked)) if asked else default_completion * (_THINKING_FACTOR if thinks else 1)
-    into, out_of = prices.nano_usd(
-        target.provider.kind, target.model, prompt_tokens=prompt, writes_cache=_marks_cache(body)
-    )
+    into = out_of = 0
+    if prices is not None:
+        into, out_of = prices.nano_usd(
+            target.provider.kind, target.model, prompt_tokens=prompt, writes_cache=_marks_cache(body)
+        )
     return Need(
         tokens=prompt,
         nano_usd=prompt * into,
@@ -63,7 +66,7 @@ def thinks_unasked(model: str) -> bool:
 async def input_need(target: Target, given: Any, prices: Prices, *, internal: bool) -> Need:
     """What the embedding of texts, or of token ids, may use."""
     texts, tokens = _input(given)
-    tokens += await _count(target, texts)
+    tokens += _cautiously(target, await _tokens(target, texts))
     into, _ = prices.nano_usd(target.provider.kind, target.model)
     return Need(requests=int(not internal), tokens=tokens, nano_usd=tokens * into)
 
@@ -117,7 +120,9 @@ def _most(body: Json) -> int:
 
 async def _prompt(target: Target, body: Json, *, cautious: bool) -> int:
     texts, attachments = _contents(body)
-    counted = await (_count(target, texts) if cautious else _tokens(target, texts))
+    counted = await _tokens(target, texts)
+    if cautious:
+        counted = _cautiously(target, counted)
     return counted + _PER_MESSAGE * len(body["messages"]) + _PER_REPLY + _PER_ATTACHMENT * attachments
 
 
@@ -134,8 +139,8 @@ async def _tokens(target: Target, texts: list[str]) -> int:
     return await asyncio.to_thread(tokenizer.count, text) if len(text) > _LONG else tokenizer.count(text)
 
 
-async def _count(target: Target, texts: list[str]) -> int:
-    counted = await _tokens(target, texts)
+def _cautiously(target: Target, counted: int) -> int:
+    """So many tokens, or more where they were counted by a likeness of the model's own vocabulary."""
     if tokenizer_of(target.model).exact and _is_openai(target.provider.base_url):
         return counted
     # Somebody else's vocabulary: half as much again is more than any was seen to differ.
@@ -158,8 +163,9 @@ def _contents(body: Json) -> tuple[list[str], int]:
         elif isinstance(content, list):
             texts += [str(part["text"]) for part in content if part.get("text")]
             attachments += sum(not part.get("text") for part in content)
-        if rest := message.keys() - _COUNTED_APART:
-            texts.append(orjson.dumps({name: message[name] for name in message if name in rest}).decode())
+        if not message.keys() <= _COUNTED_APART:
+            rest = {name: value for name, value in message.items() if name not in _COUNTED_APART}
+            texts.append(orjson.dumps(rest).decode())
     if asked := {name: body[name] for name in ("tools", "functions", "response_format") if body.get(name)}:
         texts.append(orjson.dumps(asked).decode())
     return texts, attachments

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
 
 from functions.kit.quotas import Metric, Span, SubjectKind, Window, counter_key, spans_at
@@ -10,7 +11,7 @@ from functions.kit.subjects import UsageRecord
 
 _LONGEST_FIRST: dict[Window, int] = {"month": 0, "day": 1, "minute": 2}
 # Cost is reckoned in thousandths of a micro-dollar: prices per token are no whole micro-dollars.
-_SCALES: dict[Metric, int] = {"requests": 1, "tokens": 1, "cost": 1000}
+SCALES: dict[Metric, int] = {"requests": 1, "tokens": 1, "cost": 1000}
 _MOST_SUBJECTS = 1_000
 
 
@@ -62,11 +63,33 @@ class Subjects(NamedTuple):
         return cls(record.provider, record.model, record.user_id, record.api_key_id, frozenset(record.groups))
 
 
+class AppliedLimits(tuple[Limit, ...]):  # noqa: SLOT001 - what is cached needs a dictionary
+    """The limits on a call, those with the longest window first. Other calls of the key to the model have the same."""
+
+    @cached_property
+    def are_hard(self) -> bool:
+        """Whether any may refuse a call."""
+        return any(limit.hard for limit in self)
+
+    @cached_property
+    def count_tokens(self) -> bool:
+        """Whether what a call may use has to be known before it is made."""
+        return any(limit.hard and limit.metric != "requests" for limit in self)
+
+    @cached_property
+    def count_cost(self) -> bool:
+        """Whether it has to be known in money."""
+        return any(limit.hard and limit.metric == "cost" for limit in self)
+
+
+UNLIMITED = AppliedLimits()
+
+
 class TenantLimits:
     """All limits of a tenant, found by what they are on."""
 
     def __init__(self, limits: Iterable[Limit] = ()) -> None:
-        self._known: dict[Subjects, tuple[Limit, ...]] = {}
+        self._known: dict[Subjects, AppliedLimits] = {}
         self._by_subject: dict[tuple[str, str | None], list[Limit]] = {}
         for limit in limits:
             self._by_subject.setdefault((limit.subject_kind, limit.subject_id), []).append(limit)
@@ -74,12 +97,12 @@ class TenantLimits:
     def __bool__(self) -> bool:
         return bool(self._by_subject)
 
-    def applying(self, subjects: Subjects) -> tuple[Limit, ...]:
-        """The limits on a call, those with the longest window first."""
+    def applying(self, subjects: Subjects) -> AppliedLimits:
+        """The limits on a call."""
         known = self._known.get(subjects)
         if known is None:
             found = [limit for subject in _names(subjects) for limit in self._by_subject.get(subject, ())]
-            known = tuple(sorted(found, key=lambda limit: _LONGEST_FIRST[limit.window]))
+            known = AppliedLimits(sorted(found, key=lambda limit: _LONGEST_FIRST[limit.window]))
             if len(self._known) >= _MOST_SUBJECTS:
                 self._known.clear()
             self._known[subjects] = known
@@ -137,14 +160,13 @@ class Addition(NamedTuple):
 
 def holds(limits: Iterable[Limit], need: Need, at: datetime) -> list[Hold]:
     """What a call needs of the hard limits that it takes anything of."""
-    spans = spans_at(at)
-    return [
-        Hold(limit, spans[limit.window], fixed, per_token, _SCALES[limit.metric])
-        for limit in limits
-        if limit.hard
-        for fixed, per_token in [need.of(limit.metric)]
-        if fixed or per_token
-    ]
+    spans, found = spans_at(at), []
+    for limit in limits:
+        if limit.hard:
+            fixed, per_token = need.of(limit.metric)
+            if fixed or per_token:
+                found.append(Hold(limit, spans[limit.window], fixed, per_token, SCALES[limit.metric]))
+    return found
 
 
 def additions(limits: Iterable[Limit], record: UsageRecord) -> list[Addition]:

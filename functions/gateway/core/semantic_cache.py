@@ -11,7 +11,7 @@ from functions.gateway.core.answers_agree import AnswerJudge
 from functions.gateway.core.cache_feedback import CacheFeedback
 from functions.gateway.core.cache_ports import Given
 from functions.gateway.core.embeddings import Embedder
-from functions.gateway.core.models import CachedAnswer, CachePolicy, Candidate, Json, Learned, QuestionVector
+from functions.gateway.core.models import CachedAnswer, CacheKey, CachePolicy, Candidate, Json, Learned, QuestionVector
 from functions.gateway.core.ports import AnswerCache
 from functions.gateway.core.similarity import may_share_answer
 from functions.kit.errors import DcoderError
@@ -80,12 +80,16 @@ class SemanticCache:
 
     async def find_similar(self, call: "Call") -> CachedAnswer | None:
         """The answer to a question that means the same."""
-        found = await self._similar(call)
-        if found is not None:
-            self.let_others(call)
-        elif call.key is not None and call.control.may_read:
-            self._store.note(call.caller.tenant_id, {"miss": 1})
-        return found
+        key, settings = call.key, call.caller.settings
+        if key is None or not call.control.may_read:
+            return None
+        if key.question and settings.semantic_cache and self._embedder.can_embed(call.providers):
+            found = await self._similar(call, key)
+            if found is not None:
+                self.let_others(call)
+                return found
+        self._store.note(call.caller.tenant_id, {"miss": 1})
+        return None
 
     async def store(self, call: "Call", completion: Json) -> None:
         """Keep an answer for as long as the tenant wishes."""
@@ -121,25 +125,20 @@ class SemanticCache:
             return None
         return self._store.remember_hit(call.key, call.caller.request_id, answer)
 
-    async def _similar(self, call: "Call") -> CachedAnswer | None:
-        settings = call.caller.settings
-        if call.key is None or not call.control.may_read or not call.key.question or not settings.semantic_cache:
-            return None
-        if not await self._can_embed(call):
-            return None
+    async def _similar(self, call: "Call", key: CacheKey) -> CachedAnswer | None:
         call.vector = asyncio.get_running_loop().create_future()
-        self._spawn(self._embed(call, call.vector), "question-embedding")
+        self._spawn(self._embed(call, key, call.vector), "question-embedding")
         waited = time.perf_counter()
         await asyncio.wait({call.vector}, timeout=self._embedding_seconds)
         call.provider_seconds += time.perf_counter() - waited
         vector = call.vector.result() if call.vector.done() else None
         if vector is None:
             return None
-        candidates, learned = await self._store.find_similar(call.key, vector, call.control)
+        candidates, learned = await self._store.find_similar(key, vector, call.control)
         for candidate in candidates:
-            if candidate.answer.similarity < settings.cache_similarity_least:
+            if candidate.answer.similarity < call.caller.settings.cache_similarity_least:
                 return None
-            if may_share_answer(call.key.question, candidate.question):
+            if may_share_answer(key.question, candidate.question):
                 return self._decide(call, candidate, learned)
         return None
 
@@ -163,20 +162,13 @@ class SemanticCache:
         except DcoderError as error:
             _logger.info("two answers were not compared", extra={"reason": error.code})
 
-    async def _can_embed(self, call: "Call") -> bool:
-        try:
-            return await self._embedder.can_embed(call.caller, call.target.provider)
-        except DcoderError as error:
-            _logger.warning("no embedding for the cache", extra={"reason": error.code})
-            return False
-
     async def _vector(self, call: "Call") -> QuestionVector | None:
         return None if call.vector is None else await call.vector
 
-    async def _embed(self, call: "Call", vector: "asyncio.Future[QuestionVector | None]") -> None:
+    async def _embed(self, call: "Call", key: CacheKey, vector: "asyncio.Future[QuestionVector | None]") -> None:
         found = None
         try:
-            found = await self._embedder.embed_question(call.caller, call.target.provider, call.key.question)  # type: ignore[union-attr]
+            found = await self._embedder.embed_question(call.caller, call.target.provider, key.question)
         except DcoderError as error:
             _logger.warning("no embedding for the cache", extra={"reason": error.code})
         finally:

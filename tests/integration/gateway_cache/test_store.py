@@ -208,6 +208,6 @@ async def test_a_command_that_cannot_be_sent_shifts_nobody_s_reply(store: Store)
     for name in ("mine", "yours"):
         await store.link.execute("SET", name, name)
     with pytest.raises(TypeError):
-        store.link.begin("SET", "mine", True)
+        await store.link.execute("SET", "mine", True)
     asked = [asyncio.ensure_future(store.link.execute("GET", name)) for name in ("mine", "yours")]
     assert [await reply for reply in asked] == [b"mine", b"yours"]
