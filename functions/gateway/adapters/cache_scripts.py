@@ -10,105 +10,114 @@ provider just now.
 from functions.gateway.adapters.redis_link import Script
 
 _NAMES = """
-local base = KEYS[1]
+local call, base = redis.call, KEYS[1]
 local answer = 'answer:' .. base
 """
-_COMMON = (
+_BOOKS = (
     _NAMES
     + """
 local used, expires, sizes, totals = base .. 'used', base .. 'expires', base .. 'sizes', base .. 'totals'
-
-local function now()
-    local time = redis.call('TIME')
-    return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
--- Finer, because many are given within a millisecond; as text, because Lua rounds what has so many digits.
-local function just_now()
-    local time = redis.call('TIME')
-    return string.format('%s%06d', time[1], time[2])
-end
-
-local function drop(id)
-    local size = redis.call('HGET', sizes, id)
-    if not size then return 0 end
-    redis.call('DEL', answer .. id)
-    redis.call('ZREM', used, id)
-    redis.call('ZREM', expires, id)
-    redis.call('HDEL', sizes, id)
-    redis.call('HINCRBY', totals, 'bytes', -size)
-    return 1
-end
-
-local function drop_expired(moment)
-    for _, id in ipairs(redis.call('ZRANGEBYSCORE', expires, '-inf', moment, 'LIMIT', 0, 200)) do drop(id) end
-end
 """
 )
+_NOW = """
+local time = call('TIME')
+local moment = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+_DROP = """
+local function drop(id)
+    local size = call('HGET', sizes, id)
+    if not size then return 0 end
+    call('DEL', answer .. id)
+    call('ZREM', used, id)
+    call('ZREM', expires, id)
+    call('HDEL', sizes, id)
+    call('HINCRBY', totals, 'bytes', -size)
+    return 1
+end
+"""
+_DROP_EXPIRED = """
+for _, id in ipairs(call('ZRANGEBYSCORE', expires, '-inf', moment, 'LIMIT', 0, 200)) do drop(id) end
+"""
 
 # KEYS: the tenant's cache. ARGV: id, token, lease in ms (0: none). The stored answer, or who asks for it: 1 the caller
 # from now on, 2 somebody else, 0 nobody.
-FIND = Script(
-    _NAMES
-    + """
-local found = redis.call('HGET', answer .. ARGV[1], 'answer')
+FIND = Script("""
+local call, base, id = redis.call, KEYS[1], ARGV[1]
+local found = call('HGET', 'answer:' .. base .. id, 'answer')
 if found then return found end
 if ARGV[3] == '0' then return 0 end
-if redis.call('SET', base .. 'flight:' .. ARGV[1], ARGV[2], 'NX', 'PX', ARGV[3]) then return 1 end
+if call('SET', base .. 'flight:' .. id, ARGV[2], 'NX', 'PX', ARGV[3]) then return 1 end
 return 2
-"""
-)
+""")
 
 # ARGV: id, token.
 LAND = Script(
     _NAMES
     + """
 local flight = base .. 'flight:' .. ARGV[1]
-if redis.call('GET', flight) == ARGV[2] then redis.call('DEL', flight) end
+if call('GET', flight) == ARGV[2] then call('DEL', flight) end
 return 1
 """
 )
 
 # ARGV: id, seconds to live, most entries, most bytes, size, then fields and values. How many entries made room.
 STORE = Script(
-    _COMMON
+    _BOOKS
+    + _NOW
     + """
-local id, seconds, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local id, seconds, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local room, size = tonumber(ARGV[4]), tonumber(ARGV[5])
-local moment = now()
-drop_expired(moment)
-drop(id)
-redis.call('DEL', base .. 'flight:' .. id)
-if size > room or most < 1 then return 0 end
-local evicted = 0
-while redis.call('ZCARD', used) >= most or tonumber(redis.call('HGET', totals, 'bytes') or '0') + size > room do
-    local oldest = redis.call('ZRANGE', used, 0, 0)[1]
-    if not oldest then break end
-    drop(oldest)
-    evicted = evicted + 1
+local entry, flight = answer .. id, base .. 'flight:' .. id
+if call('ZCOUNT', expires, '-inf', moment) > 0 or call('HEXISTS', sizes, id) == 1 then
+"""
+    + _DROP
+    + _DROP_EXPIRED
+    + """
+    drop(id)
 end
-local entry = answer .. id
-redis.call('HSET', entry, unpack(ARGV, 6))
-local learned = redis.call('GET', base .. 'learned:' .. id)
-if learned then redis.call('HSET', entry, 'learned', learned) end
-redis.call('EXPIRE', entry, seconds)
-redis.call('ZADD', used, just_now(), id)
-redis.call('ZADD', expires, moment + seconds * 1000, id)
-redis.call('HSET', sizes, id, size)
-redis.call('HINCRBY', totals, 'bytes', size)
-if evicted > 0 then redis.call('HINCRBY', totals, 'evicted', evicted) end
+if size > room or most < 1 then
+    call('DEL', flight)
+    return 0
+end
+local counted = call('HMGET', totals, 'bytes', 'evicted')
+local bytes, entries, evicted = (counted[1] or 0) + size, call('ZCARD', used), 0
+while entries >= most or bytes > room do
+    local oldest = call('ZPOPMIN', used)[1]
+    if not oldest then break end
+    -- Once more each time for the flight, so that as a rule both go at once.
+    call('DEL', answer .. oldest, flight)
+    call('ZREM', expires, oldest)
+    bytes = bytes - (call('HGET', sizes, oldest) or 0)
+    call('HDEL', sizes, oldest)
+    entries, evicted = entries - 1, evicted + 1
+end
+local learned = call('GET', base .. 'learned:' .. id)
+if learned then ARGV[#ARGV + 1], ARGV[#ARGV + 2] = 'learned', learned end
+call('HSET', entry, unpack(ARGV, 6))
+call('EXPIRE', entry, seconds)
+-- Finer than a millisecond, in which many are given.
+call('ZADD', used, time[1] * 1000000 + time[2], id)
+call('ZADD', expires, moment + seconds * 1000, id)
+call('HSET', sizes, id, size)
+if evicted == 0 then
+    call('DEL', flight)
+    call('HSET', totals, 'bytes', bytes)
+else
+    call('HSET', totals, 'bytes', bytes, 'evicted', (counted[2] or 0) + evicted)
+end
 return evicted
 """
 )
 
 # ARGV: the number of totals, then their names and amounts, then ids that were given.
 NOTE = Script(
-    _COMMON
+    _BOOKS
     + """
 local count = tonumber(ARGV[1])
-for at = 2, 2 * count, 2 do redis.call('HINCRBY', totals, ARGV[at], ARGV[at + 1]) end
-local moment = just_now()
-for at = 2 * count + 2, #ARGV do redis.call('ZADD', used, 'XX', moment, ARGV[at]) end
+for at = 2, 2 * count, 2 do call('HINCRBY', totals, ARGV[at], ARGV[at + 1]) end
+local time = call('TIME')
+local moment = time[1] * 1000000 + time[2]
+for at = 2 * count + 2, #ARGV do call('ZADD', used, 'XX', moment, ARGV[at]) end
 return 1
 """
 )
@@ -116,37 +125,38 @@ return 1
 # ARGV: id, similarity ('' when it was the same request), verdict (1 right, 0 wrong), evict (1 or 0), most observations
 # of the tenant and of the entry, seconds to remember. Version, then the tenant's and the entry's observations.
 OBSERVE = Script(
-    _COMMON
+    _BOOKS
+    + _DROP
     + """
 local id, keep = ARGV[1], tonumber(ARGV[7])
-redis.call('HINCRBY', totals, ARGV[3] == '1' and 'right' or 'wrong', 1)
-local version = redis.call('HINCRBY', totals, 'observations', 1)
+call('HINCRBY', totals, ARGV[3] == '1' and 'right' or 'wrong', 1)
+local version = call('HINCRBY', totals, 'observations', 1)
 if ARGV[4] == '1' then drop(id) end
 if ARGV[2] == '' then return {version, {}, {}} end
 local seen = {base .. 'seen', base .. 'seen:' .. id}
 for at, list in ipairs(seen) do
-    redis.call('RPUSH', list, ARGV[2] .. ' ' .. ARGV[3])
-    redis.call('LTRIM', list, -ARGV[4 + at], -1)
-    redis.call('EXPIRE', list, keep)
+    call('RPUSH', list, ARGV[2] .. ' ' .. ARGV[3])
+    call('LTRIM', list, -ARGV[4 + at], -1)
+    call('EXPIRE', list, keep)
 end
-return {version, redis.call('LRANGE', seen[1], 0, -1), redis.call('LRANGE', seen[2], 0, -1)}
+return {version, call('LRANGE', seen[1], 0, -1), call('LRANGE', seen[2], 0, -1)}
 """
 )
 
 # ARGV: id, version, start, the tenant's threshold, the entry's, seconds to remember. What a later version found stays.
 LEARN = Script(
-    _COMMON
+    _NAMES
     + """
 local function keep(name, threshold)
-    local before = redis.call('GET', name)
+    local before = call('GET', name)
     if before and tonumber(string.match(before, '^%d+')) > tonumber(ARGV[2]) then return end
-    redis.call('SET', name, ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. threshold, 'EX', ARGV[6])
+    call('SET', name, ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. threshold, 'EX', ARGV[6])
 end
 keep(base .. 'learned', ARGV[4])
 keep(base .. 'learned:' .. ARGV[1], ARGV[5])
 local entry = answer .. ARGV[1]
-if redis.call('EXISTS', entry) == 1 then
-    redis.call('HSET', entry, 'learned', redis.call('GET', base .. 'learned:' .. ARGV[1]))
+if call('EXISTS', entry) == 1 then
+    call('HSET', entry, 'learned', call('GET', base .. 'learned:' .. ARGV[1]))
 end
 return 1
 """
@@ -154,13 +164,14 @@ return 1
 
 # ARGV: cursor, provider and model ('' for any). The next cursor, and how many entries were dropped.
 FLUSH = Script(
-    _COMMON
+    _BOOKS
+    + _DROP
     + """
-local found = redis.call('HSCAN', sizes, ARGV[1], 'COUNT', 500)
+local found = call('HSCAN', sizes, ARGV[1], 'COUNT', 500)
 local dropped = 0
 for at = 1, #found[2], 2 do
     local id = found[2][at]
-    local is = redis.call('HMGET', answer .. id, 'provider', 'model')
+    local is = call('HMGET', answer .. id, 'provider', 'model')
     if (ARGV[2] == '' or is[1] == ARGV[2]) and (ARGV[3] == '' or is[2] == ARGV[3]) then dropped = dropped + drop(id) end
 end
 return {found[1], dropped}
@@ -169,9 +180,11 @@ return {found[1], dropped}
 
 # How many entries, what `totals` holds, and what was learned of the tenant.
 OVERVIEW = Script(
-    _COMMON
+    _BOOKS
+    + _NOW
+    + _DROP
+    + _DROP_EXPIRED
     + """
-drop_expired(now())
-return {redis.call('HLEN', sizes), redis.call('HGETALL', totals), redis.call('GET', base .. 'learned') or ''}
+return {call('HLEN', sizes), call('HGETALL', totals), call('GET', base .. 'learned') or ''}
 """
 )
