@@ -13,7 +13,9 @@ _IRRELEVANT = frozenset(
     {"stream", "stream_options", "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
 )
 # Fields with which an answer is more than words that stay as they are.
-_UNSHARED = ("tools", "functions", "audio", "web_search_options", "prediction")
+_UNSHARED = frozenset({"tools", "functions", "audio", "web_search_options", "prediction"})
+# What a message may have besides words, or in their place.
+_MORE_THAN_WORDS = frozenset({"tool_calls", "function_call", "refusal", "images", "audio"})
 _MOST_QUESTION_CHARACTERS = 4000
 _ID_CHARACTERS = 32
 
@@ -26,55 +28,60 @@ def cache_key(tenant_id: str, target: Target, body: Json, *, max_temperature: fl
     """
     if not _may_share(body, max_temperature):
         return None
-    relevant = {name: value for name, value in body.items() if name not in _IRRELEVANT}
-    relevant["model"] = target.model
-    question, rest = _last_question(body["messages"])
-    conditions = {**relevant, "messages": rest}
+    relevant = {**body, "model": target.model}
+    for name in _IRRELEVANT.intersection(body):
+        del relevant[name]
+    provider, question = target.provider.name, _last_question(body["messages"])
     return CacheKey(
-        tenant_id=tenant_id,
-        provider=target.provider.name,
-        model=target.model,
-        conditions=_digest(conditions),
-        exact=_digest([target.provider.name, relevant])[:_ID_CHARACTERS],
+        tenant_id,
+        provider,
+        target.model,
+        exact=_digest([provider, relevant])[:_ID_CHARACTERS],
         question=question,
+        digested=lambda: _conditions(relevant, question),
     )
 
 
 def may_store(completion: Json) -> bool:
     """Whether an answer may be given again: whole, plain text, ended by itself."""
     choices = completion.get("choices")
-    if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], Mapping):
+    if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choice := choices[0], dict):
         return False
-    message = choices[0].get("message")
-    return (
-        choices[0].get("finish_reason") == "stop"
-        and isinstance(message, Mapping)
-        and isinstance(message.get("content"), str)
-        and bool(message["content"])
-        and not message.get("tool_calls")
-        and not message.get("function_call")
-        and not message.get("refusal")
-        and not message.get("images")
-        and not message.get("audio")
-    )
+    message = choice.get("message")
+    if choice.get("finish_reason") != "stop" or not isinstance(message, dict):
+        return False
+    content = message.get("content")
+    return isinstance(content, str) and content != "" and not _has_any(message, _MORE_THAN_WORDS)
 
 
 def _may_share(body: Json, max_temperature: float) -> bool:
     return (
-        not any(map(body.get, _UNSHARED))
+        not _has_any(body, _UNSHARED)
         and body.get("n") in (None, 1)
         and (body.get("temperature") or 0) <= max_temperature
-        and not any(message.get("role") == "tool" for message in body["messages"])
+        and "tool" not in [message.get("role") for message in body["messages"]]
     )
 
 
-def _last_question(messages: list[Mapping[str, Any]]) -> tuple[str, list[Any]]:
-    """The text of the last message when a user's words are all it is, and the messages with it taken out."""
+def _has_any(thing: Json, fields: frozenset[str]) -> bool:
+    return not fields.isdisjoint(thing) and any(map(thing.get, fields))
+
+
+def _last_question(messages: list[Mapping[str, Any]]) -> str:
+    """The text of the last message when a user's words are all it is; else none."""
     last = messages[-1]
     text = last.get("content")
-    if last.get("role") == "user" and isinstance(text, str) and 0 < len(text) <= _MOST_QUESTION_CHARACTERS:
-        return text, [*messages[:-1], {**last, "content": None}]
-    return "", messages
+    if isinstance(text, str) and len(text) <= _MOST_QUESTION_CHARACTERS and last.get("role") == "user":
+        return text
+    return ""
+
+
+def _conditions(relevant: Json, question: str) -> str:
+    """The digest of a request without its question."""
+    if not question:
+        return _digest(relevant)
+    *before, last = relevant["messages"]
+    return _digest({**relevant, "messages": [*before, {**last, "content": None}]})
 
 
 def _digest(value: object) -> str:

@@ -203,22 +203,30 @@ class Found(NamedTuple):
     is_theirs: bool = False
 
 
-class CacheKey(NamedTuple):
+@dataclass(slots=True, eq=False)
+class CacheKey:
     """A question's coordinates in the cache. Everything but `question` must be equal for two to share an answer.
 
     Attributes:
-        conditions: digest of all that shapes the answer besides the last question: instructions, earlier turns,
-            parameters.
         exact: digest of the whole request and its provider; also the entry's id.
         question: the last user message; empty when only the exact tier may serve.
+        digested: makes `conditions`, which the exact tier has no use for.
     """
 
     tenant_id: str
     provider: str
     model: str
-    conditions: str
     exact: str
     question: str
+    digested: Callable[[], str] = field(repr=False)
+    _conditions: str = ""
+
+    @property
+    def conditions(self) -> str:
+        """Digest of all that shapes the answer besides the last question: instructions, earlier turns, parameters."""
+        if not self._conditions:
+            self._conditions = self.digested()
+        return self._conditions
 
 
 @dataclass(frozen=True, slots=True)

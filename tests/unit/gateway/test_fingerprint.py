@@ -69,6 +69,15 @@ def test_pictures_and_very_long_questions_are_only_shared_exactly() -> None:
     assert key(messages=[{"role": "user", "content": "x" * 5000}]).question == ""
 
 
+def test_what_was_kept_before_an_update_is_found_after_it() -> None:
+    known = key()
+    assert known.exact == "eb036ff160cb93a80f3213468302217c"
+    assert known.conditions == "6fbda7f6658616ca6e73af0c0a7915fccd056a7cafeddbd958f905ab109b29ac"
+    with_pages = key(messages=[{"role": "user", "content": [{"type": "text", "text": "x"}]}], seed=1)
+    assert with_pages.exact == "23caf29889bd65f0b36a83ff1548603c"
+    assert with_pages.conditions == "20ba1906bcecd62d135d8ea7aa9f3afc717358c630d15d152a9ea050b22e2f6d"
+
+
 def completion(**choice: Any) -> dict[str, Any]:
     return {"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "x"}, **choice}]}
 
