@@ -20,6 +20,7 @@ from functions.gateway.adapters.redis_link import (
     RedisAway,
     RedisLink,
     RedisRefused,
+    is_refusal,
     written,
     written_bytes,
     written_number,
@@ -80,7 +81,9 @@ class RedisAnswerCache:
     ) -> Found:
         """The answer to the very same request, and otherwise who asks for it."""
         try:
-            reply = await FIND.result(self._link, _LOOK_LENGTH, self._sought(key, token), begun)
+            reply = None if begun is None else await begun
+            if reply is None or is_refusal(reply):
+                reply = await FIND.result(self._link, _LOOK_LENGTH, self._sought(key, token))
         except (RedisAway, RedisRefused):
             return Found()
         if isinstance(reply, int):

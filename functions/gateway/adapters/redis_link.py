@@ -148,8 +148,13 @@ class RedisLink:
         return [*auth, *([("SELECT", database)] if database not in {"", "0"} else []), ("PING",)]
 
 
+def is_refusal(reply: Any) -> bool:
+    """Whether what was begun ended with an error of Redis', such as that it does not know the script yet."""
+    return isinstance(reply, hiredis.ReplyError)
+
+
 def _unwrapped(reply: Any) -> Any:
-    if isinstance(reply, hiredis.ReplyError):
+    if is_refusal(reply):
         raise RedisRefused(str(reply))
     return reply
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -42,7 +41,6 @@ _TAB = b"\t"
 _FIRST = written(*FIRST_KEYS)
 _KEPT = written(_KEEP_SECONDS)
 
-_values = attrgetter(*UsageRecord.model_fields)
 _ALIASES = tuple(field.serialization_alias or field.alias or name for name, field in UsageRecord.model_fields.items())
 
 REFUSALS = Counter("dcoder_quota_refusals_total", "Times a limit had not enough left.", ["metric", "window"])
@@ -264,7 +262,8 @@ class _Counter(NamedTuple):
 
 def line_of(record: UsageRecord) -> bytes:
     """What `model_dump_json` gives, for less: a call has two of them."""
-    return orjson.dumps(dict(zip(_ALIASES, _values(record), strict=True)), option=orjson.OPT_UTC_Z)
+    # Models have their fields in their order.
+    return orjson.dumps(dict(zip(_ALIASES, vars(record).values(), strict=True)), option=orjson.OPT_UTC_Z)
 
 
 @lru_cache(maxsize=4096)
