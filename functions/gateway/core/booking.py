@@ -33,6 +33,7 @@ class Booking:
         shortened_by: tokens that compression took from the prompt.
         cost_micro_usd: what it has cost, once a provider has answered.
         line: fields of its records that are known from the beginning, once they are asked for.
+        subjects: what limits may be on.
     """
 
     caller: Caller
@@ -50,12 +51,12 @@ class Booking:
     is_counted: bool = False
     cost_micro_usd: int = 0
     line: dict[str, Any] | None = None
+    subjects: Subjects = field(init=False)
 
-    @property
-    def subjects(self) -> Subjects:
-        """What limits may be on."""
-        caller = self.caller
-        return Subjects(self.target.provider.name, self.target.model, caller.user_id, caller.api_key_id, caller.groups)
+    def __post_init__(self) -> None:
+        """Find out what limits may be on."""
+        caller, (provider, model) = self.caller, self.target
+        self.subjects = Subjects(provider.name, model, caller.user_id, caller.api_key_id, caller.groups)
 
     def record(
         self,
