@@ -124,6 +124,14 @@ class Admission:
         """Give back what is held when the block fails; where the provider did, the call is counted as failed."""
         return _Holding(self, booking)
 
+    async def ended_by(self, booking: Booking, error: BaseException) -> None:
+        """Give back what is held when a call fails; what `holding` does."""
+        if isinstance(error, Exception):
+            await self.given_back(booking, error)
+        else:
+            # Cancelled: nobody is there to be told that it is done.
+            self.give_back(booking, error)
+
     async def given_back(self, booking: Booking, error: Exception | None = None) -> None:
         """End what is held before the failure is told: whoever hears of it may call again at once, at the last unit.
 
@@ -240,11 +248,8 @@ class _Holding:
         pass
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception):
-            await self._admission.given_back(self._booking, error)
-        elif error is not None:
-            # Cancelled: nobody is there to be told that it is done.
-            self._admission.give_back(self._booking, error)
+        if error is not None:
+            await self._admission.ended_by(self._booking, error)
 
 
 def _least(hold: Hold) -> int:

@@ -245,13 +245,11 @@ class Completions:
 
     async def _find_or_ask(self, call: Call) -> Told:
         try:
-            async with self._admission.holding(call.booking):
-                cached = await self._admit_and_find(call)
-                if cached is not None:
-                    return await self._serve_cached(call, cached)
-                return await self._ask(call)
-        except BaseException:
+            cached = await self._admit_and_find(call)
+            return await (self._ask(call) if cached is None else self._serve_cached(call, cached))
+        except BaseException as error:
             self._cache.let_others(call)
+            await self._admission.ended_by(call.booking, error)
             raise
 
     async def _shorten(self, call: Call) -> None:
