@@ -88,7 +88,10 @@ def settings_of(instance: RedisInstance) -> str:
         "tcp-keepalive 60",
     ]
     if instance.persistence:
-        lines += ["appendonly yes", "appendfsync everysec", "aof-use-rdb-preamble yes", "save 900 1 300 100 60 10000"]
+        lines += ["appendonly yes", "appendfsync everysec", "aof-use-rdb-preamble yes"]
+        # Rewriting the file and taking a snapshot stop the server for a fork and for what it writes while all wait,
+        # tens of milliseconds each time. A file of this size is read in about three seconds.
+        lines += ["auto-aof-rewrite-min-size 256mb", "save 900 1 300 100"]
     else:
         lines += ["appendonly no", 'save ""']
     return "\n".join(lines) + "\n"

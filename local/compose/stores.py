@@ -147,8 +147,8 @@ def _redis() -> Iterator[Service]:
             image=image("redis"),
             entrypoint=shell(
                 f'exec docker-entrypoint.sh redis-server --requirepass "$(cat /run/secrets/{secret})" --appendonly yes '
-                f"--appendfsync everysec --save 900 1 --save 300 1000 --maxmemory {memory}mb "
-                "--maxmemory-policy noeviction"
+                "--appendfsync everysec --auto-aof-rewrite-min-size 256mb --save 900 1 --save 300 1000 "
+                f"--maxmemory {memory}mb --maxmemory-policy noeviction"
             ),
             secrets=(secret,),
             volumes=(f"{name}:/data",),

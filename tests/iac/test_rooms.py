@@ -72,7 +72,7 @@ def test_counters_are_never_evicted_and_survive_a_restart() -> None:
     text = settings_of(RedisInstance(memory="2Gi"))
     assert "maxmemory 2gb" in text
     assert "maxmemory-policy noeviction" in text
-    assert "appendonly yes" in text
+    assert "appendonly yes\nappendfsync everysec" in text
     assert "appendonly no" in settings_of(RedisInstance(persistence=False))
 
 

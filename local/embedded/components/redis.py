@@ -14,6 +14,7 @@ dir "{folder}"
 requirepass {password}
 appendonly yes
 appendfsync everysec
+auto-aof-rewrite-min-size 256mb
 save ""
 maxmemory 1gb
 maxmemory-policy noeviction
