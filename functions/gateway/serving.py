@@ -13,6 +13,8 @@ from functions.gateway.core.dialects import Dialect
 from functions.gateway.core.errors import ProviderBadResponse
 from functions.gateway.core.models import CacheControl, Json
 from functions.gateway.wiring import Gateway
+from functions.kit.answers import JsonAnswer
+from functions.kit.app import wiring_of
 from functions.kit.errors import DcoderError, InvalidRequest
 from functions.kit.failures import as_dcoder_error
 from functions.kit.idempotency import HEADER
@@ -58,29 +60,20 @@ async def complete(
         body: the request.
         dialect: the same request, where it is not in OpenAI's chat format.
     """
-    use: Gateway = request.app.state.wiring
+    use: Gateway = wiring_of(request)
     control = CacheControl.of(request.headers.get("cache-control", ""))
     caller = await caller_of(request, principal)
     if not body.get("stream"):
         answer = await use.completions.complete(caller, body, control, dialect)
-        return json_response(answer.body, headers_of(answer.call) | _cost_of(answer.call))
+        headers = headers_of(answer.call)
+        headers[_COST] = str(answer.call.booking.cost_micro_usd)
+        return json_response(answer.body, headers)
     if HEADER in request.headers:
         raise InvalidRequest("Idempotency-Key cannot be used with stream: a stream is not replayed")
     streamed = await use.completions.stream(caller, body, control, dialect)
     # Only our own functions need it, and clients there are that cannot read past a comment.
     frames = _frames(streamed, framing, tells_cost=principal.kind == "service")
     return EventStream(frames, headers=headers_of(streamed.call), on_close=streamed.close)
-
-
-class JsonAnswer(Response):
-    """JSON with headers whose names are in lower case; Starlette's own goes through them three times."""
-
-    def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
-        self.status_code = 200
-        self.background = None
-        self.body = body
-        self.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        self.raw_headers += [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
 
 
 def json_response(body: Json, headers: Mapping[str, str]) -> Response:
@@ -124,10 +117,6 @@ def _named(model: str) -> str:
     """A model's name, which is whatever its caller says, as a header can hold it: quoted where it is no plain text."""
     told = model if model.isascii() and model.isprintable() else quote(model, safe="/:@ ")
     return told[:_LONGEST_NAME]
-
-
-def _cost_of(call: Call) -> dict[str, str]:
-    return {_COST: str(call.booking.cost_micro_usd)}
 
 
 async def _frames(streamed: StreamedAnswer, framing: Framing, *, tells_cost: bool) -> AsyncIterator[bytes]:

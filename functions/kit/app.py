@@ -1,7 +1,7 @@
 """Assembles an HTTP function: its routes within the kit's conventions."""
 
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,9 +58,9 @@ class FunctionApp(FastAPI):
             error_body=error_body,
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """ASGI entry."""
-        await self._kit(scope, receive, send)
+        return self._kit(scope, receive, send)
 
     async def _inner(self, scope: Scope, receive: Receive, send: Send) -> None:
         serve = self._short.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
@@ -112,7 +112,7 @@ def create_app(*routers: APIRouter, wire: Wire[Any], error_body: ErrorBody | Non
 
 def wiring_of(request: Request) -> Any:
     """What the context's `wire` yields; a dependency for routes."""
-    return request.app.state.wiring
+    return request.app.state["wiring"]
 
 
 WiringOf = Annotated[Any, Depends(wiring_of)]

@@ -59,11 +59,16 @@ class KitRequest(Request):
             ClientDisconnect: the client left before it was whole.
         """
         if not hasattr(self, "_body"):
-            parts = [await self._part()]
-            while parts[-1].get("more_body", False):
-                parts.append(await self._part())
+            message = await self._receive()
+            body = self._part(message)
+            if message.get("more_body", False):
+                parts = [body]
+                while message.get("more_body", False):
+                    message = await self._receive()
+                    parts.append(self._part(message))
+                body = b"".join(parts)
             self._stream_consumed = True
-            self._body = parts[0].get("body", b"") if len(parts) == 1 else b"".join(p.get("body", b"") for p in parts)
+            self._body = body
         return self._body
 
     async def json(self) -> Any:
@@ -77,9 +82,9 @@ class KitRequest(Request):
             self._json = orjson.loads((await self.body()).removeprefix(_BYTE_ORDER_MARK))
         return self._json
 
-    async def _part(self) -> Message:
-        message = await self.receive()
+    def _part(self, message: Message) -> bytes:
         if message["type"] == "http.disconnect":
             self._is_disconnected = True
             raise ClientDisconnect
-        return message
+        part: bytes = message.get("body", b"")
+        return part

@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from functions.kit.answers import WHOLE
 from functions.kit.context import RequestContext, current, serving
 from functions.kit.errors import DcoderError, Internal, InvalidRequest, PayloadTooLarge
 from functions.kit.failures import as_dcoder_error, error_response
@@ -19,8 +20,7 @@ from functions.kit.telemetry import IN_FLIGHT, REQUEST_SECONDS, REQUESTS, label_
 
 _logger = logging.getLogger("dcoder.requests")
 ErrorBody = Callable[[DcoderError], Mapping[str, Any]]
-_OURS = (b"x-request-id", b"x-trace-id")
-_OVERHEAD = b"x-dcoder-overhead-ms"
+_OVERHEAD = "x-dcoder-overhead-ms"
 _QUIET = ("/health/", "/metrics")
 
 
@@ -55,38 +55,36 @@ class KitMiddleware:
             await self._app(scope, receive, send)
             return
         headers = scope["dcoder.headers"] = RequestHeaders(scope)
-        given = headers.get("x-request-id", "")
-        request_id = given if is_request_id(given) else new_id()
+        given = headers.get("x-request-id")
+        request_id = given if given is not None and is_request_id(given) else new_id()
         name = f"{scope['method']} {self._function}"
-        with (
-            server_span(name, headers, _span_attributes(scope)) as traceparent,
-            serving(RequestContext(request_id, traceparent, self._platform_id, error_body=self._error_body)),
-        ):
-            started = time.perf_counter()
-            await self._serve(scope, receive, _Answer(send, request_id, started), headers, started)
+        with server_span(name, headers, _span_attributes(scope)) as traceparent:
+            context = RequestContext(request_id, traceparent, self._platform_id, error_body=self._error_body)
+            with serving(context):
+                exchange = _Exchange(receive, send, self._body_limit, context)
+                self._in_flight.value += 1
+                try:
+                    await self._guarded(scope, headers, exchange)
+                finally:
+                    self._in_flight.value -= 1
+                    self._record(scope, exchange.status, time.perf_counter() - exchange.started)
 
-    async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer", headers: Headers, started: float) -> None:
-        self._in_flight.value += 1
-        try:
-            await self._guarded(scope, _LimitedBody(receive, self._body_limit, headers), answer)
-        finally:
-            self._in_flight.value -= 1
-            self._record(scope, answer.status, time.perf_counter() - started)
-
-    async def _guarded(self, scope: Scope, body: "_LimitedBody", answer: "_Answer") -> None:
+    async def _guarded(self, scope: Scope, headers: Headers, exchange: "_Exchange") -> None:
         try:
             if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
                 raise InvalidRequest("the address holds the character NUL")
-            body.check_announced()
-            await self._app(scope, body.receive, answer.send)
+            announced = headers.get("content-length")
+            if announced is not None:
+                exchange.check_announced(announced)
+            await self._app(scope, exchange.receive, exchange.send)
         except Exception as error:
             known = as_dcoder_error(error)
             if isinstance(known, Internal):
                 _logger.exception("a request failed", exc_info=error)
-            if answer.status:
+            if exchange.status:
                 # The answer has begun; breaking the connection is the only honest end.
                 raise
-            await error_response(known)(scope, body.receive, answer.send)
+            await error_response(known)(scope, exchange.receive, exchange.send)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
@@ -114,58 +112,63 @@ def _meters(function: str, route: str, status: int) -> tuple[Tally, Spread]:
     return REQUESTS.labels(function, route, status), REQUEST_SECONDS.labels(function, route)
 
 
-class _Answer:
-    """Passes an answer on, labelled, and remembers that it began."""
+class _Exchange:
+    """A request's body, counted and refused where it is too large, and its answer, labelled on its way."""
 
-    def __init__(self, send: Send, request_id: str, started: float) -> None:
+    __slots__ = ("_context", "_limit", "_receive", "_seen", "_send", "started", "status")
+
+    def __init__(self, receive: Receive, send: Send, limit: int, context: RequestContext) -> None:
+        self._receive = receive
         self._send = send
-        self._request_id = request_id
-        self._started = started
+        self._limit = limit
+        self._context = context
+        self._seen = 0
+        self.started = time.perf_counter()
         self.status = 0
 
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            context = current()
-            given = [*message.get("headers", ())]
-            known = dict(given)
-            if not known.keys().isdisjoint(_OURS):
-                given = [pair for pair in given if pair[0] not in _OURS]
-            given.append((b"x-request-id", self._request_id.encode()))
-            given.append((b"x-trace-id", context.trace_id.encode()))
-            if _OVERHEAD not in known:
-                overhead = time.perf_counter() - self._started - context.outside.seconds
-                given.append((_OVERHEAD, b"%.2f" % (max(0.0, overhead) * 1000)))
-            message["headers"] = given
-        await self._send(message)
-
-
-class _LimitedBody:
-    """Counts the request's body and refuses what is larger than allowed."""
-
-    def __init__(self, receive: Receive, limit: int, headers: Mapping[str, str]) -> None:
-        self._receive = receive
-        self._limit = limit
-        self._announced = headers.get("content-length")
-        self._seen = 0
-
-    def check_announced(self) -> None:
-        if self._announced is not None:
-            if not self._announced.isdigit():
-                raise InvalidRequest("Content-Length is not a number")
-            self._count(int(self._announced), self._limit)
+    def check_announced(self, length: str) -> None:
+        if not length.isdigit():
+            raise InvalidRequest("Content-Length is not a number")
+        if int(length) > self._limit:
+            raise self._too_large()
 
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
             self._seen += len(message.get("body", b""))
-            self._count(self._seen, self._limit)
+            if self._seen > self._limit:
+                raise self._too_large()
         return message
 
-    @staticmethod
-    def _count(size: int, limit: int) -> None:
-        if size > limit:
-            raise PayloadTooLarge(f"the body is larger than {limit} bytes", details={"limitBytes": limit})
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass an answer on, labelled, and remember that it began."""
+        kind = message["type"]
+        if kind == WHOLE:
+            self.status = message["status"]
+            message["headers"] = headers = {**message["headers"], **self._ids()}
+            if _OVERHEAD not in headers:
+                headers[_OVERHEAD] = self._overhead()
+        elif kind == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = self._labelled(message.get("headers", ()))
+        return self._send(message)
+
+    def _labelled(self, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        ours = {name.encode(): value.encode() for name, value in self._ids().items()}
+        headers = [pair for pair in given if pair[0] not in ours]
+        if _OVERHEAD.encode() not in dict(headers):
+            ours[_OVERHEAD.encode()] = self._overhead().encode()
+        return [*headers, *ours.items()]
+
+    def _ids(self) -> dict[str, str]:
+        return {"x-request-id": self._context.request_id, "x-trace-id": self._context.trace_id}
+
+    def _overhead(self) -> str:
+        """Milliseconds that nobody but the platform took."""
+        return f"{max(0.0, time.perf_counter() - self.started - self._context.outside.seconds) * 1000:.2f}"
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"the body is larger than {self._limit} bytes", details={"limitBytes": self._limit})
 
 
 def _span_attributes(scope: Scope) -> dict[str, str]:

@@ -62,6 +62,7 @@ def run(app: Any, *, service: str, host: str = "0.0.0.0", port: int) -> None:  #
         port=port,
         loop="uvloop",
         http=HttpProtocol,
+        interface="asgi3",
         access_log=False,
         log_config=None,
         server_header=False,

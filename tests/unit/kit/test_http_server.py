@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import unquote
 
 import pytest
 import uvicorn
@@ -10,6 +11,7 @@ import uvloop
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from functions.kit.answers import JsonAnswer
 from functions.kit.http_server import CoalescingTransport, HttpProtocol
 
 asked: list[str] = []
@@ -20,13 +22,16 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     asked.append(scope["path"])
     while (await receive()).get("more_body"):
         pass
+    if scope["path"].startswith("/json"):
+        await JsonAnswer(b"{}", {"x-said": unquote(scope["query_string"].decode())})(scope, receive, send)
+        return
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b""})
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    config = uvicorn.Config(app, http=HttpProtocol, log_config=None, lifespan="off")
+async def connected(*, idle: int = 5) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    config = uvicorn.Config(app, http=HttpProtocol, log_config=None, lifespan="off", timeout_keep_alive=idle)
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
@@ -62,6 +67,74 @@ async def test_requests_behind_one_another_are_answered_in_turn() -> None:
         answers = [await reader.readuntil(b"\r\n\r\n") for _ in range(2)]
     assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
     assert asked == ["/1", "/2"]
+
+
+JSON = b"HTTP/1.1 200 OK\r\nx-said: %b\r\ncontent-type: application/json\r\ncontent-length: 2\r\n%b\r\n{}"
+CLOSES = b"connection: close\r\n"
+
+
+async def test_json_in_one_piece_is_answered_on_a_connection_that_stays() -> None:
+    async with connected() as (reader, writer):
+        for said in (b"a", b"b", b"\tc"):
+            writer.write(b"GET /json?%b HTTP/1.1\r\nhost: x\r\n\r\n" % said.replace(b"\t", b"%09"))
+            whole = JSON % (said, b"")
+            assert await reader.readexactly(len(whole)) == whole
+
+
+async def test_json_is_answered_in_turn_with_what_is_not() -> None:
+    async with connected() as (reader, writer):
+        asking = [b"GET %b HTTP/1.1\r\nhost: x\r\n\r\n" % path for path in (b"/json?1", b"/other", b"/json?2")]
+        writer.write(b"".join(asking))
+        whole = (JSON % (b"1", b"")) + b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n" + (JSON % (b"2", b""))
+        assert await reader.readexactly(len(whole)) == whole
+    assert asked == ["/json", "/other", "/json"]
+
+
+@pytest.mark.parametrize("asking", [b"HTTP/1.1\r\nhost: x\r\nconnection: close", b"HTTP/1.0\r\nhost: x"])
+async def test_a_client_that_wants_no_more_is_told_so_and_left(asking: bytes) -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"GET /json?a " + asking + b"\r\n\r\n")
+        assert await reader.read() == JSON % (b"a", CLOSES)
+
+
+async def test_head_has_no_body() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"HEAD /json?a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert b"content-length: 2" in head
+    assert not body
+
+
+@pytest.mark.parametrize("said", ["%0d%0aset-cookie:%20a=b", "%0d", "%0a", "%00", "%7f", "%e2%82%ac"])
+async def test_no_header_holds_what_would_be_read_as_another(said: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with connected() as (reader, writer):
+        writer.write(f"GET /json?{said} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        assert await reader.read() == b""
+    assert caplog.records
+
+
+async def test_a_body_in_parts_is_read_before_json_is_answered() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"POST /json?a HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        for _ in range(2):
+            writer.write(b"hello")
+            await asyncio.sleep(0.01)
+        whole = JSON % (b"a", b"")
+        assert await reader.readexactly(len(whole)) == whole
+
+
+async def test_a_connection_is_left_once_it_was_idle_for_long() -> None:
+    async with connected(idle=1) as (reader, writer):
+        for _ in range(2):
+            writer.write(b"GET /json?a HTTP/1.1\r\nhost: x\r\n\r\n")
+            whole = JSON % (b"a", b"")
+            assert await reader.readexactly(len(whole)) == whole
+            asked_last = asyncio.get_running_loop().time()
+            if len(asked) < 2:
+                await asyncio.sleep(0.6)
+        assert await reader.read() == b""
+        assert 0.9 < asyncio.get_running_loop().time() - asked_last < 3
 
 
 def test_who_has_left_is_written_nothing_and_nothing_of_it_is_told() -> None:
