@@ -17,10 +17,15 @@ from functions.kit.policies.policy_set import PolicySet, default_policies
 from functions.kit.principal import Principal
 
 PUBLIC = "public"
+# Things that one credential is remembered to be allowed to use: the few models that are asked for again and again.
+_MOST_REMEMBERED = 32
 
 
 class _Later(Enum):
     LATER = "later"
+
+    # Enum's own goes by the name, in Python.
+    __hash__ = object.__hash__
 
 
 # For `require`: the resource is only known from the body or the database; the use case calls `authorise` once it is.
@@ -54,6 +59,23 @@ def authorise(
         Forbidden: it may not. The answer is the same whether or not the thing exists.
         KeyError: there is no such action.
     """
+    policies = _policies.get() or default_policies()
+    # All that the answer depends on: neither policies nor a principal ever change, others are made in their place.
+    question = (policies.number, action, tenant_id, resource)
+    if question not in principal.allowed:
+        _decide(principal, action, tenant_id, resource, policies)
+        if len(principal.allowed) >= _MOST_REMEMBERED:
+            principal.allowed.clear()
+        principal.allowed.add(question)
+
+
+def _decide(
+    principal: Principal,
+    action: str,
+    tenant_id: str | None,
+    resource: Resource | Literal[_Later.LATER],
+    policies: PolicySet,
+) -> None:
     _check_known(action)
     if principal.actions is not None and action not in principal.actions:
         raise Forbidden("the credential is not for this", details={"action": action})
@@ -61,7 +83,6 @@ def authorise(
         return
     if principal.tenant_id is None or tenant_id not in {None, principal.tenant_id}:
         raise Forbidden("this belongs to another tenant", details={"action": action})
-    policies = _policies.get() or default_policies()
     later = resource is LATER
     asked = Asked(principal.tenant_id, _NOTHING_KNOWN if resource is LATER else resource, later)
     if not enforcer().allows(policies, policies.subject(principal), action, asked):

@@ -4,7 +4,8 @@ import hashlib
 import re
 import secrets
 import string
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -33,6 +34,7 @@ class Principal:
         groups: ids of the groups that the user, or the key itself, is in.
         models: the models that the key may call, as requests name them; empty allows all.
         actions: all that the credential may be used for, whatever its roles allow; None does not limit it.
+        allowed: what `functions.kit.authorisation` has found it to be allowed, to ask for it no second time.
     """
 
     subject: str
@@ -45,6 +47,7 @@ class Principal:
     groups: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
     actions: frozenset[str] | None = None
+    allowed: set[Hashable] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @property
     def is_superadmin(self) -> bool:

@@ -11,6 +11,9 @@ class Unknown(Enum):
 
     UNKNOWN = "unknown"
 
+    # Enum's own goes by the name, in Python.
+    __hash__ = object.__hash__
+
 
 UNKNOWN: Final = Unknown.UNKNOWN
 # None is an attribute that the thing is known not to have: an owner that a shared document lacks.

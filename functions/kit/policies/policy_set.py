@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 
 from functions.kit.policies.attributes import Subject
 from functions.kit.policies.conditions import Condition, condition
@@ -12,6 +13,7 @@ from functions.kit.policies.lru import Lru
 from functions.kit.principal import Principal
 
 _MOST_SELECTIONS = 1_000
+_numbers = count()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +31,9 @@ class Selection:
 class PolicySet:
     """Never changes: a change of policy makes another.
 
+    Attributes:
+        number: tells it from every other one of this process, also from those that are gone.
+
     Args:
         platform: what the operator adds for every tenant.
         own: what the tenant adds; None where it adds nothing.
@@ -37,6 +42,7 @@ class PolicySet:
     def __init__(
         self, platform: PolicyDocument | None = None, own: PolicyDocument | None = None, base: Defaults | None = None
     ) -> None:
+        self.number = next(_numbers)
         self._base = base or defaults()
         self._added = ((platform or PolicyDocument(), False), (own or PolicyDocument(), True))
         self._roles: dict[str, list[str]] = {}

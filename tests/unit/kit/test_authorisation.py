@@ -1,6 +1,7 @@
 """Who may do what: the default policies, and what no policy can change."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -94,6 +95,36 @@ async def test_each_request_abides_by_its_own_policies() -> None:
 
     strict = policies(deny("role:user", "llm:call"))
     assert await asyncio.gather(*map(asyncio.create_task, (asks(strict), asks(PolicySet())))) == [True, False]
+
+
+def test_what_was_allowed_once_is_asked_anew_of_other_policies_and_for_another_thing() -> None:
+    caller = someone()
+    small, large = Resource(kind="model", name="small"), Resource(kind="model", name="large")
+    strict = policies(deny("role:user", "llm:call", "resource.name == 'large'"))
+    for _ in range(2):
+        assert not refused(caller, "llm:call", None, large)
+        with abiding_by(strict):
+            assert not refused(caller, "llm:call", None, small)
+            assert refused(caller, "llm:call", None, large)
+        assert refused(caller, "llm:call", "t2", small)
+        assert refused(caller, "providers:read", None, small)
+    with abiding_by(policies(deny("role:user", "llm:call"))):
+        assert refused(caller, "llm:call", None, small)
+
+
+def test_what_one_caller_may_is_not_what_one_like_it_may() -> None:
+    caller = someone(Role.ADMIN)
+    authorise(caller, "providers:read", "t1")
+    assert refused(replace(caller, roles=frozenset({Role.USER})), "providers:read", "t1")
+    assert refused(replace(caller, actions=frozenset({"llm:call"})), "providers:read", "t1")
+    assert refused(replace(caller, tenant_id="t2"), "providers:read", "t1")
+
+
+def test_of_endlessly_many_things_a_caller_is_remembered_for_few() -> None:
+    caller = someone()
+    for number in range(1_000):
+        authorise(caller, "llm:call", None, Resource(kind="model", name=str(number)))
+    assert len(caller.allowed) < 100
 
 
 def test_a_requirement_is_one_value() -> None:
