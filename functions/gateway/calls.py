@@ -5,6 +5,7 @@ from fastapi import Request
 from functions.gateway.core.models import Caller
 from functions.gateway.core.shortening import level_of
 from functions.gateway.wiring import Gateway
+from functions.kit.app import wiring_of
 from functions.kit.authorisation import authorise, tenant_named
 from functions.kit.context import current
 from functions.kit.policies.attributes import Resource
@@ -20,20 +21,22 @@ async def caller_of(request: Request, principal: Principal) -> Caller:
         InvalidRequest: a superadmin named none, or `X-Compression` says nothing that is known.
         Forbidden: there is no such tenant, or it may not call.
     """
-    gateway: Gateway = request.app.state.wiring
-    tenant = await gateway.tenants.calling(tenant_named(request))
+    gateway: Gateway = wiring_of(request)
+    headers = request.headers
+    tenant = await gateway.tenants.calling(principal.tenant_id or tenant_named(request))
+    settings = tenant.settings
     return Caller(
         tenant.id,
         principal.api_key_id,
         principal.user_id,
         current().request_id,
-        tenant.settings,
-        groups=principal.groups,
-        models=principal.models,
-        authorise=lambda model: authorise(principal, "llm:call", tenant.id, Resource(kind="model", name=model)),
+        settings,
+        principal.groups,
+        principal.models,
+        lambda model: authorise(principal, "llm:call", tenant.id, Resource("model", model)),
         examined=tenant.examined and not _is_examiner(principal),
-        compression=level_of(tenant.settings.compression, request.headers.get("x-compression")),
-        session_id=request.headers.get("x-session-id", "")[:200],
+        compression=level_of(settings.compression, headers.get("x-compression")),
+        session_id=headers.get("x-session-id", "")[:200],
     )
 
 

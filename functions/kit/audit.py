@@ -6,6 +6,7 @@ A record is canonical JSON (RFC 8785): sorted keys, no spaces, UTF-8. docs/audit
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
@@ -48,6 +49,7 @@ class AuditRecord:
     text: str
 
 
+@lru_cache(maxsize=512)
 def is_audited(method: str, action: str) -> bool:
     """Whether a call changes something, and so has a record however it ends; every denied call has one anyway."""
     verb = action.rpartition(":")[2]

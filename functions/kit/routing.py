@@ -15,7 +15,7 @@ from functions.kit.database import UnitOfWork
 from functions.kit.errors import Forbidden, Internal
 from functions.kit.failures import as_dcoder_error, error_response
 from functions.kit.headers import KitRequest
-from functions.kit.idempotency import Claim
+from functions.kit.idempotency import HEADER, Claim
 from functions.kit.models import ApiModel
 from functions.kit.policies.directory import following
 from functions.kit.principal import Principal
@@ -69,18 +69,18 @@ class KitRoute(APIRoute):
             and not any(others)
         )
 
-    async def serve_directly(self, request: Request) -> Response:
+    def serve_directly(self, request: Request) -> Coroutine[Any, Any, Response]:
         """Serve a request without FastAPI in between; only for a direct route."""
         request.scope["route"] = self
-        return await self._direct(request)
+        return self._direct(request)
 
     @cached_property
     def _direct(self) -> Handler:
         endpoint = self.endpoint
 
-        async def handle(request: Request) -> Response:
-            answer: Response = await endpoint(request=request, principal=current().principal)
-            return answer
+        def handle(request: Request) -> Coroutine[Any, Any, Response]:
+            answering: Coroutine[Any, Any, Response] = endpoint(request=request, principal=current().principal)
+            return answering
 
         return _handler(handle, self.requirement())
 
@@ -111,64 +111,60 @@ def _requirements(dependant: Dependant) -> Sequence[Requirement]:
 
 
 def _handler(handle: Handler, requirement: Requirement) -> Handler:
+    action = requirement.action
+
     async def serve(request: Request) -> Response:
-        runtime: Runtime = request.app.state.runtime
+        runtime: Runtime = request.app.state["runtime"]
         try:
-            return await _serve(runtime, request, handle, requirement)
+            principal = None if action == PUBLIC else await _admit(request, runtime, requirement)
+            claim = await runtime.idempotency.claim(request, principal) if HEADER in request.headers else None
+            if isinstance(claim, Response):
+                await runtime.audit.note_replay(request, action, claim)
+                return claim
+            if claim is None:
+                async with UnitOfWork(runtime.databases) as uow:
+                    answer = _settled(uow, await handle(request), request, action)
+            else:
+                async with runtime.idempotency.held(claim):
+                    answer = await _claimed(runtime, request, handle, claim, action)
+            if answer.status_code >= 400:
+                await runtime.audit.note_error(request, action, answer.status_code, None)
         except Exception as error:
             known = as_dcoder_error(error)
-            await runtime.audit.note_error(request, requirement.action, known.status, known.code)
+            await runtime.audit.note_error(request, action, known.status, known.code)
             raise
+        return answer
 
     return serve
 
 
-async def _serve(runtime: Runtime, request: Request, handle: Handler, requirement: Requirement) -> Response:
-    principal = None
-    if requirement.action != PUBLIC:
-        principal = await _admit(request, runtime, requirement)
-    claim = await runtime.idempotency.claim(request, principal)
-    if isinstance(claim, Response):
-        await runtime.audit.note_replay(request, requirement.action, claim)
-        return claim
-    if claim is None:
-        async with UnitOfWork(runtime.databases) as uow:
-            answer = _settled(uow, await handle(request), request, requirement)
-    else:
-        async with runtime.idempotency.held(claim):
-            answer = await _claimed(runtime, request, handle, claim, requirement)
-    if answer.status_code >= 400:
-        await runtime.audit.note_error(request, requirement.action, answer.status_code, None)
-    return answer
-
-
 async def _admit(request: Request, runtime: Runtime, requirement: Requirement) -> Principal:
-    principal = await runtime.authenticator.authenticate(request.headers, method=request.method)
+    headers = request.headers
+    principal = await runtime.authenticator.authenticate(headers, method=request.method)
     identify(principal)
-    named = request.headers.get("x-tenant-id")
-    if named is not None and named != principal.tenant_id and not principal.is_superadmin:
-        raise Forbidden("X-Tenant-Id is not the credential's tenant")
-    if principal.tenant_id is not None and not principal.is_superadmin:
-        abide_by(await (await runtime.wired(following)).of(principal.tenant_id))
+    if not principal.is_superadmin:
+        tenant_id = principal.tenant_id
+        if headers.get("x-tenant-id", tenant_id) != tenant_id:
+            raise Forbidden("X-Tenant-Id is not the credential's tenant")
+        if tenant_id is not None:
+            abide_by(await (await runtime.wired(following)).of(tenant_id))
     authorise(principal, requirement.action, request.path_params.get("tenantId"), requirement.resource_of(request))
     return principal
 
 
-def _settled(uow: UnitOfWork, answer: Response, request: Request, requirement: Requirement) -> Response:
+def _settled(uow: UnitOfWork, answer: Response, request: Request, action: str) -> Response:
     if answer.status_code >= 400:
         uow.abandon()
-    elif is_audited(request.method, requirement.action):
-        uow.record(record_of_success(request, requirement.action, answer))
+    elif is_audited(request.method, action):
+        uow.record(record_of_success(request, action, answer))
     return answer
 
 
-async def _claimed(
-    runtime: Runtime, request: Request, handle: Handler, claim: Claim, requirement: Requirement
-) -> Response:
+async def _claimed(runtime: Runtime, request: Request, handle: Handler, claim: Claim, action: str) -> Response:
     """Serve under a claimed Idempotency-Key: its record commits with the fact, or is settled after the rollback."""
     try:
         async with UnitOfWork(runtime.databases) as uow:
-            answer = _settled(uow, await handle(request), request, requirement)
+            answer = _settled(uow, await handle(request), request, action)
             if isinstance(answer, EventStream):
                 raise Internal("a streamed answer cannot be replayed")
             if answer.status_code < 400:

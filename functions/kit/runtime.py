@@ -94,11 +94,12 @@ class Runtime:
 
     async def wired(self, wire: Wire[Wiring]) -> Wiring:
         """A context's composition root, made at its first use and shared by the context's functions."""
-        async with self._wiring_lock:
-            if wire not in self._wirings:
-                self._wirings[wire] = await self._stack.enter_async_context(wire(self))
-            wiring: Wiring = self._wirings[wire]
-            return wiring
+        if wire not in self._wirings:
+            async with self._wiring_lock:
+                if wire not in self._wirings:
+                    self._wirings[wire] = await self._stack.enter_async_context(wire(self))
+        wiring: Wiring = self._wirings[wire]
+        return wiring
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run something in the background; it is logged if it fails and awaited before the process ends."""

@@ -77,7 +77,7 @@ class TenantDirectory:
             Forbidden: there is no such tenant, or it may not call now.
             DependencyUnavailable: the database is away and the tenant is not known from before.
         """
-        tenant = await self.find(tenant_id)
+        tenant = await self._cache.get(tenant_id)
         if tenant is None:
             raise Forbidden("there is no such tenant")
         tenant.ensure_active()
