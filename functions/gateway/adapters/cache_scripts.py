@@ -65,19 +65,21 @@ STORE = Script(
     _BOOKS
     + _NOW
     + """
-local id, seconds, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local room, size = tonumber(ARGV[4]), tonumber(ARGV[5])
+local id, seconds = ARGV[1], ARGV[2]
+local most, room, size = ARGV[3] + 0, ARGV[4] + 0, ARGV[5] + 0
 local entry, flight = answer .. id, base .. 'flight:' .. id
-if call('ZCOUNT', expires, '-inf', moment) > 0 or call('HEXISTS', sizes, id) == 1 then
+local fits = size <= room and most >= 1
+if not fits or call('ZCOUNT', expires, '-inf', moment) > 0 or call('HSETNX', sizes, id, size) == 0 then
 """
     + _DROP
     + _DROP_EXPIRED
     + """
     drop(id)
-end
-if size > room or most < 1 then
-    call('DEL', flight)
-    return 0
+    if not fits then
+        call('DEL', flight)
+        return 0
+    end
+    call('HSET', sizes, id, size)
 end
 local counted = call('HMGET', totals, 'bytes', 'evicted')
 local bytes, entries, evicted = (counted[1] or 0) + size, call('ZCARD', used), 0
@@ -98,7 +100,6 @@ call('EXPIRE', entry, seconds)
 -- Finer than a millisecond, in which many are given.
 call('ZADD', used, time[1] * 1000000 + time[2], id)
 call('ZADD', expires, moment + seconds * 1000, id)
-call('HSET', sizes, id, size)
 if evicted == 0 then
     call('DEL', flight)
     call('HSET', totals, 'bytes', bytes)

@@ -63,7 +63,7 @@ RESERVE = Script(
     _BEGIN
     + _NOW
     + """
-local id, entry, completion = ARGV[1], ARGV[2], tonumber(ARGV[4])
+local id, entry, completion = ARGV[1], ARGV[2], ARGV[4] + 0
 local anew = ARGV[5] == '1'
 if anew or call('ZCOUNT', reservations, '-inf', moment) > 0 then
 """
@@ -136,8 +136,8 @@ end
 for which = 6, #KEYS do
     local counter, amount, alarm, told = KEYS[which], ARGV[3 * which - 8], ARGV[3 * which - 7], ARGV[3 * which - 6]
     local used = call('HINCRBY', counter, 'used', amount)
-    -- Nothing was used of it before: it may be that nobody has begun its window.
-    if used - amount == 0 and call('TTL', counter) < 0 then
+    -- Nothing else is in it: nobody has begun its window.
+    if used - amount == 0 and call('HLEN', counter) == 1 then
         local expires, seed = string.match(told, '%S+ %S* (%S+) (%S+)')
         used = seed + amount
         call('HSET', counter, 'used', used, 'reserved', 0)

@@ -151,6 +151,26 @@ async def test_the_room_in_bytes_holds_however_many_store_at_once(store: Store) 
     assert await store.exact(key("too large")) is None
 
 
+async def test_an_answer_that_is_kept_anew_takes_the_formers_place(store: Store) -> None:
+    asked, room = key("What is TLS?"), CachePolicy(60, 1, 1_000_000)
+    await store.keep(asked, "x" * 900, HERE, room)
+    await store.keep(asked, "a protocol", None, room)
+    assert (await store.exact(asked), await store.similar(key("What's TLS?"), HERE)) == ("a protocol", [])
+    totals, sizes = await store.book.totals("t1"), await store.client.hvals("t:t1:cache:sizes")
+    assert (totals.entries, totals.counted) == (1, {"bytes": int(sizes[0])})
+    assert totals.counted["bytes"] < 900
+    await store.keep(asked, "x" * 900, HERE, CachePolicy(60, 1, 800))
+    assert (await store.exact(asked), (await store.book.totals("t1")).counted["bytes"]) == (None, 0)
+
+
+async def test_what_was_used_and_is_there_no_more_makes_room_as_well(store: Store) -> None:
+    await store.client.zadd("t:t1:cache:used", {"gone": 1})
+    for number in range(2):
+        await store.keep(key(f"question {number}"), str(number), HERE, CachePolicy(60, 1, 1_000_000))
+    assert [await store.exact(key(f"question {n}")) for n in range(2)] == [None, "1"]
+    assert (await store.book.totals("t1")).entries == 1
+
+
 async def test_a_redis_that_is_nearly_full_keeps_no_more_answers(store: Store) -> None:
     await store.keep(key("before"), "x")
     used = (await store.client.info("memory"))["used_memory"]

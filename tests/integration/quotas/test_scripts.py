@@ -20,7 +20,7 @@ from functions.gateway.adapters.redis_meter import RedisMeter
 from functions.gateway.adapters.spool import Spool
 from functions.gateway.core.ports import Granted, Refused
 from functions.gateway.core.quota import Hold, Limit, Need, holds
-from functions.kit.quotas import PENDING, span_of
+from functions.kit.quotas import HELD, PENDING, RESERVATIONS, span_of
 from functions.kit.subjects import UsageRecord
 from tests.integration.quotas.gateways import NOON, Books, Directory, limit, meters, record
 from tests.integration.stateful.nats.servers import Server
@@ -323,6 +323,40 @@ async def test_where_redis_has_lost_the_count_it_goes_on_from_the_mirror(
     answer = await gateway.reserve(record(status="expired"), holds([known], need(5, 20, 1), NOON), 20)
     assert isinstance(answer, Refused)
     assert (answer.used, answer.reserved) == (96, 0)
+
+
+async def test_a_call_that_begins_a_window_at_its_end_counts_on_from_the_mirror(
+    redis_process: Server, books: Books, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    (gateway,) = await meters(stack, redis_process.port, tmp_path, 1)
+    span = span_of("day", NOON)
+    known = limit(100, mirrored=77, mirrored_since=span.began, thresholds=(80, 90, 100))
+    for tokens in (2, 2, 10):
+        await gateway.begin(record(prompt_tokens=tokens), [known], held=False).finish()
+    assert await books.of(known) == (91, 0)
+    assert await books.client.expiretime(known.key(span)) == span.end + 3600
+    assert [(one["threshold"], one["used"]) for one in await books.told("q")] == [(80, 81), (90, 91)]
+
+
+async def test_what_a_former_version_holds_is_given_back(
+    redis_process: Server, books: Books, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    (gateway,) = await meters(stack, redis_process.port, tmp_path, 1)
+    limits = [limit(100), limit(9, metric="requests")]
+    counters = [one.key(span_of("day", NOON)) for one in limits]
+    called, died = record(prompt_tokens=3), record(status="expired")
+    for one in (called, died):
+        entry = f"{one.model_dump_json(by_alias=True)}\nt:t1:usage:{NOON:%Y-%m-%d}\nt:t1:usage:seen:{one.usage_id}"
+        await books.client.hset(HELD, one.usage_id, f"{entry}\n{counters[0]}\n40\n{counters[1]}\n1")
+        await books.client.zadd(RESERVATIONS, {one.usage_id: 2e12})
+    for counter, reserved in zip(counters, (80, 2), strict=True):
+        await books.client.hset(counter, mapping={"used": 0, "reserved": reserved})
+    await gateway.begin(called, limits, held=True).finish()
+    assert [await books.of(one) for one in limits] == [(3, 40), (1, 1)]
+    await books.die([died.usage_id])
+    await gateway.reserve(record(status="expired"), holds([limit(0)], need(1, 1, 1), NOON), 1)
+    assert ([await books.of(one) for one in limits], await books.held()) == ([(3, 0), (1, 0)], (0, 0))
+    assert [one["usageId"] for one in await books.told("r")] == [called.usage_id, died.usage_id]
 
 
 async def test_what_was_said_goes_with_the_record_until_too_much_waits(
