@@ -1,6 +1,6 @@
 """What was said in a call, as the detectors get it: bounded, the latest first, long texts by their two ends."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -9,6 +9,8 @@ from functions.gateway.core.models import Json
 
 # Of one call, in characters; a long conversation's oldest words are left out.
 MOST_CHARACTERS = 24_000
+# Of whose parts none would be cut.
+_MOST_WHOLE = MOST_CHARACTERS // 2
 _LEAST_WINDOW = 200
 _ROLES = {"function": "tool"}
 
@@ -20,25 +22,42 @@ def content_of(body: Json, completion: Json | None) -> bytes:
         body: the request as the caller wrote it.
         completion: the answer, as far as there is one.
     """
-    parts: list[tuple[str, str, str]] = [*_said(body), *_answered(completion)]
+    parts: list[dict[str, str]] = []
+    for message in body.get("messages") or ():
+        role = str(message.get("role"))
+        _add(parts, _ROLES.get(role, role), message.get("content"), str(message.get("name") or ""))
+        _add_calls(parts, message.get("tool_calls"))
+    for choice in (completion or {}).get("choices") or ():
+        message = choice.get("message") or {}
+        _add(parts, "assistant", message.get("content"))
+        _add(parts, "assistant", message.get("refusal"))
+        _add_calls(parts, message.get("tool_calls"))
+    omitted = 0
+    if sum([len(part["text"]) for part in parts]) > _MOST_WHOLE:
+        parts, omitted = _bounded(parts)
+    try:
+        return orjson.dumps({"parts": parts, "omitted": omitted})
+    except TypeError:
+        # Lone surrogates, which JSON may carry and UTF-8 may not.
+        readable = [{key: value.encode("utf-8", "replace").decode() for key, value in part.items()} for part in parts]
+        return orjson.dumps({"parts": readable, "omitted": omitted})
+
+
+def _bounded(parts: list[dict[str, str]]) -> tuple[list[dict[str, str]], int]:
+    """What is kept of a call's parts, and how many characters of them are not."""
     left, omitted = MOST_CHARACTERS, 0
     kept: list[dict[str, str]] = []
-    for role, text, name in reversed(parts):
+    for part in reversed(parts):
+        text = part["text"]
         # Half at most, so that one long text leaves room for the others.
-        size = len(text) if len(text) <= left // 2 else left // 2
+        size = min(len(text), left // 2)
         if size < min(len(text), _LEAST_WINDOW):
             omitted += len(text)
             continue
         omitted += len(text) - size
         left -= size
-        part = {"role": role, "text": _ends(text, size)}
-        kept.append({**part, "name": name} if name else part)
-    try:
-        return orjson.dumps({"parts": kept[::-1], "omitted": omitted})
-    except TypeError:
-        # Lone surrogates, which JSON may carry and UTF-8 may not.
-        readable = [{key: value.encode("utf-8", "replace").decode() for key, value in p.items()} for p in kept[::-1]]
-        return orjson.dumps({"parts": readable, "omitted": omitted})
+        kept.append({**part, "text": _ends(text, size)})
+    return kept[::-1], omitted
 
 
 def _ends(text: str, size: int) -> str:
@@ -49,35 +68,23 @@ def _ends(text: str, size: int) -> str:
     return f"{text[:head]}\n[… {len(text) - size} characters left out …]\n{text[len(text) - (size - head) :]}"
 
 
-def _said(body: Json) -> Iterator[tuple[str, str, str]]:
-    for message in body.get("messages") or ():
-        role = str(message.get("role"))
-        for text in _texts(message.get("content")):
-            yield _ROLES.get(role, role), text, str(message.get("name") or "")
-        yield from _calls(message)
-
-
-def _answered(completion: Json | None) -> Iterator[tuple[str, str, str]]:
-    for choice in (completion or {}).get("choices") or ():
-        message = choice.get("message") or {}
-        for text in (*_texts(message.get("content")), *_texts(message.get("refusal"))):
-            yield "assistant", text, ""
-        yield from _calls(message)
-
-
-def _calls(message: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """The arguments that a model calls tools with: what leaves by them leaves the conversation."""
-    for call in message.get("tool_calls") or ():
-        function = call.get("function") if isinstance(call, Mapping) else None
-        if isinstance(function, Mapping) and isinstance(function.get("arguments"), str):
-            yield "assistant", function["arguments"], str(function.get("name") or "")
-
-
-def _texts(content: Any) -> Iterator[str]:
+def _add(parts: list[dict[str, str]], role: str, content: Any, name: str = "") -> None:
+    """Put down the texts of a message, or of an answer."""
     if isinstance(content, str):
         if content:
-            yield content
+            parts.append(_part(role, content, name))
     elif isinstance(content, list):
-        for part in content:
-            if isinstance(part, Mapping) and isinstance(part.get("text"), str) and part["text"]:
-                yield part["text"]
+        texts = [part.get("text") for part in content if isinstance(part, Mapping)]
+        parts += [_part(role, text, name) for text in texts if text and isinstance(text, str)]
+
+
+def _add_calls(parts: list[dict[str, str]], calls: Any) -> None:
+    """Put down the arguments that a model calls tools with: what leaves by them leaves the conversation."""
+    for call in calls or ():
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if isinstance(function, Mapping) and isinstance(function.get("arguments"), str):
+            parts.append(_part("assistant", function["arguments"], str(function.get("name") or "")))
+
+
+def _part(role: str, text: str, name: str) -> dict[str, str]:
+    return {"role": role, "text": text, "name": name} if name else {"role": role, "text": text}
