@@ -57,17 +57,22 @@ class Price:
 
     def cost_micro_usd(self, usage: Usage) -> int:
         """What the tokens cost, rounded half up to a millionth of a dollar."""
-        if (price := self.at(usage.prompt_tokens)) is not self:
-            return price.cost_micro_usd(usage)
-        written, kept = usage.cache_write_tokens, usage.cache_write_hour_tokens
-        nano = (
-            (usage.prompt_tokens - usage.cached_prompt_tokens - written) * self.input_nano_usd
-            + usage.cached_prompt_tokens * self.cached_nano_usd
-            + (written - kept) * self.write_nano_usd
-            + kept * self.write_hour_nano_usd
-            + usage.completion_tokens * self.output_nano_usd
-        )
+        prompt = usage.prompt_tokens
+        if self.long is not None and prompt > self.above:
+            return self.long.cost_micro_usd(usage)
+        nano = prompt * self.input_nano_usd + usage.completion_tokens * self.output_nano_usd
+        if usage.cached_prompt_tokens or usage.cache_write_tokens:
+            nano += self._apart_nano_usd(usage)
         return (nano + 500) // 1000
+
+    def _apart_nano_usd(self, usage: Usage) -> int:
+        """What is to be added for tokens of the prompt that do not cost what the others do; it may be below zero."""
+        written, kept = usage.cache_write_tokens, usage.cache_write_hour_tokens
+        return (
+            usage.cached_prompt_tokens * (self.cached_nano_usd - self.input_nano_usd)
+            + (written - kept) * (self.write_nano_usd - self.input_nano_usd)
+            + kept * (self.write_hour_nano_usd - self.input_nano_usd)
+        )
 
 
 class PriceTable:
