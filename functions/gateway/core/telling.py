@@ -63,12 +63,14 @@ async def in_words(call: Call, chunks: AsyncIterator[Json]) -> AsyncIterator[Jso
 
 def sent_to_provider(call: Call) -> Json:
     """The request as the provider gets it, but for what asks it for a stream."""
-    body = {name: value for name, value in call.body.items() if name not in {"stream", "stream_options"}}
-    body["model"] = call.target.model
-    if call.most_tokens is None:
+    target, most = call.target, call.most_tokens
+    body = {**call.body, "model": target.model}
+    body.pop("stream", None)
+    body.pop("stream_options", None)
+    if most is None:
         return body
-    ensure_effort_fits(call.target, body, call.most_tokens)
-    return within_limit(body, limited(call.target, body, call.most_tokens), call.most_tokens, *LIMITS)
+    ensure_effort_fits(target, body, most)
+    return within_limit(body, limited(target, body, most), most, *LIMITS)
 
 
 def native_request(call: Call, *, stream: bool) -> Json:

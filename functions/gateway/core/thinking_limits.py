@@ -4,7 +4,6 @@ Anthropic refuses a budget that is not below the limit of the answer (platform.c
 and the caller would be told of a fault that is not theirs.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from functions.gateway.core.errors import ProviderRejected, QuotaExceeded
@@ -22,10 +21,11 @@ def within_limit(asked: Json, sent: Json, most: int | None, *limits: str) -> Jso
     Raises:
         QuotaExceeded: the smallest budget does not fit.
     """
-    given = asked.get("thinking")
-    thinking: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    thinking = asked.get("thinking")
+    if most is None or not isinstance(thinking, dict):
+        return sent
     budget = thinking.get("budget_tokens")
-    if most is None or not isinstance(budget, int) or budget < most or not _had_room(asked, budget, limits):
+    if not isinstance(budget, int) or budget < most or not _had_room(asked, budget, limits):
         return sent
     if most <= SMALLEST_BUDGET:
         raise _no_room(most)
