@@ -11,7 +11,7 @@ from functions.gateway.core.models import Provider, Target
 from functions.kit.context import current
 from functions.kit.errors import DcoderError
 
-Key = tuple[str | None, Provider]
+_Key = tuple[str | None, Provider]
 _MOST_CIRCUITS = 1000
 
 
@@ -54,20 +54,16 @@ class CircuitBreakers:
         self._within_seconds = within_seconds
         self._rest_seconds = rest_seconds
         self._clock = clock
-        self._circuits: dict[Key, _Circuit] = {}
+        self._circuits: dict[_Key, _Circuit] = {}
 
-    def guarding(self, target: Target) -> "_Guarding":
-        """Let one call through and learn from how it ends. The block is told whether it probes an open circuit.
+    def enter(self, target: Target) -> bool:
+        """Let a call through, and tell whether it probes an open circuit. How it ends is to be told.
 
         Raises:
             ProviderUnavailable: the circuit is open.
         """
-        return _Guarding(self, target)
-
-    def enter(self, key: Key, target: Target) -> bool:
-        """Let a call through; whether it probes an open circuit. For the block of `guarding`."""
         # To look an equal provider up takes a hash of all it has, and there mostly is none.
-        circuit = self._circuits.get(key) if self._circuits else None
+        circuit = self._circuits.get(_key(target)) if self._circuits else None
         if circuit is None or not circuit.open:
             return False
         wait = circuit.next_probe - self._clock()
@@ -80,14 +76,18 @@ class CircuitBreakers:
         circuit.next_probe = self._clock() + self._rest_seconds
         return True
 
-    def answered(self, key: Key) -> None:
-        """The provider is there. For the block of `guarding`."""
+    def answered(self, target: Target) -> None:
+        """The call was answered: the provider is there."""
         if self._circuits:
-            self._circuits.pop(key, None)
+            self._circuits.pop(_key(target), None)
 
-    def failed(self, key: Key) -> None:
-        """The provider is not there. For the block of `guarding`."""
-        now = self._clock()
+    def failed(self, target: Target, error: DcoderError) -> None:
+        """The call has failed."""
+        if not isinstance(error, ProviderUnavailable | ProviderTimeout):
+            # A refusal is an answer.
+            self.answered(target)
+            return
+        now, key = self._clock(), _key(target)
         circuit = self._circuits.get(key)
         if circuit is None:
             self._forget_old(now)
@@ -106,22 +106,5 @@ class CircuitBreakers:
         self._circuits = {key: circuit for key, circuit in self._circuits.items() if circuit.failures[-1] >= horizon}
 
 
-class _Guarding:
-    """The block of `CircuitBreakers.guarding`."""
-
-    __slots__ = ("_breakers", "_key", "_target")
-
-    def __init__(self, breakers: CircuitBreakers, target: Target) -> None:
-        self._breakers = breakers
-        self._target = target
-        self._key = (current().tenant_id, target.provider)
-
-    def __enter__(self) -> bool:
-        return self._breakers.enter(self._key, self._target)
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ProviderUnavailable | ProviderTimeout):
-            self._breakers.failed(self._key)
-        elif error is None or isinstance(error, DcoderError):
-            # A refusal is an answer: the provider is there.
-            self._breakers.answered(self._key)
+def _key(target: Target) -> _Key:
+    return current().tenant_id, target.provider

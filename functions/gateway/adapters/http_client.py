@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -11,7 +12,8 @@ from urllib.parse import quote, urlsplit
 import aiohappyeyeballs
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from functions.gateway.adapters.http_connection import HttpAnswer, HttpConnection, Unanswered, head_of
+from functions.gateway.adapters.http_answer import HttpAnswer, Unanswered
+from functions.gateway.adapters.http_connection import HttpConnection
 
 _RESOLVED_SECONDS: Final = 60.0
 # RFC 8305, section 8: how much later the next address is tried.
@@ -46,7 +48,7 @@ class HttpClient:
         self._connect_seconds = connect_seconds
         self._silence_seconds = silence_seconds
         self._rest_seconds = rest_seconds
-        self._resting: dict[_Origin, list[HttpConnection]] = {}
+        self._resting: defaultdict[_Origin, list[HttpConnection]] = defaultdict(list)
         self._open: dict[HttpConnection, _Origin] = {}
         self._resolved: dict[tuple[str, int], tuple[float, asyncio.Task[list[ResolveResult]]]] = {}
         self._tls: ssl.SSLContext | None = None
@@ -64,14 +66,14 @@ class HttpClient:
             ssl.SSLError: the server is not who it should be.
             ValueError: a header cannot be sent.
         """
-        origin, target, host = _parsed(url)
-        request = head_of(target, host, {**_HEADERS, **headers}, len(body)) + body
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
+        origin, head = _opening(url, tuple(headers.items()))
+        until = asyncio.get_running_loop().time() + seconds
         connection = self._rested(origin) or await self._connect(origin, min(self._connect_seconds, seconds))
-        answer = connection.ask(request, seconds=until - loop.time())
+        answer = connection.ask(b"%b%d\r\n\r\n%b" % (head, len(body), body), until=until)
         try:
-            await answer.begun()
+            while not answer.has_head:
+                await answer.more()
+            answer.decode()
         except BaseException:
             answer.close()
             raise
@@ -131,18 +133,17 @@ class HttpClient:
         )
 
     def _take_back(self, connection: HttpConnection) -> None:
-        if (origin := self._open.get(connection)) is not None:
-            self._resting.setdefault(origin, []).append(connection)
+        self._resting[self._open[connection]].append(connection)
 
     def _forget(self, connection: HttpConnection) -> None:
         origin = self._open.pop(connection, None)
         if origin is None:
             return
-        resting = self._resting.get(origin, [])
+        resting = self._resting[origin]
         if connection in resting:
             resting.remove(connection)
         if not resting:
-            self._resting.pop(origin, None)
+            del self._resting[origin]
 
     async def _addresses(self, host: str, port: int) -> list[aiohappyeyeballs.AddrInfoType]:
         """What a name resolves to, from memory for a minute; who asks at the same time waits for the same look-up."""
@@ -171,6 +172,22 @@ def _address(result: ResolveResult) -> aiohappyeyeballs.AddrInfoType:
     place = (result["host"], result["port"])
     sockaddr = (*place, 0, 0) if result["family"] == socket.AF_INET6 else place
     return result["family"], socket.SOCK_STREAM, result["proto"], "", sockaddr
+
+
+@lru_cache(maxsize=1024)
+def _opening(url: str, headers: tuple[tuple[str, str], ...]) -> tuple[_Origin, bytes]:
+    """Where a POST goes, and its head up to the length of its body: most are a provider's, under the same key.
+
+    Raises:
+        ValueError: a header has a character that would end its line.
+    """
+    origin, target, host = _parsed(url)
+    lines = [f"POST {target} HTTP/1.1", f"host: {host}"]
+    lines += [f"{name}: {value}" for name, value in {**_HEADERS, **dict(headers)}.items()]
+    head = "\r\n".join([*lines, "content-length: "]).encode()
+    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+        raise ValueError("a header has a line break in it")
+    return origin, head
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from functions.gateway.adapters.http_connection import BrokenOff
+from functions.gateway.adapters.http_answer import BrokenOff
 from functions.gateway.core.errors import (
     ModelNotFound,
     ProviderAuthenticationFailed,
@@ -23,6 +23,8 @@ from functions.kit.errors import DcoderError
 from functions.kit.redaction import redact
 
 _logger = logging.getLogger(__name__)
+# What an HTTP client raises.
+FAILURES = (OSError, BrokenOff, ValueError)
 _LONGEST_MESSAGE = 500
 _LONGEST_CODE = 200
 # The status that an error has where its type is told in a stream instead (docs.anthropic.com/en/api/errors,
@@ -43,23 +45,14 @@ _STATUS_OF_TYPE = {
 }
 
 
-class reporting:  # noqa: N801 - a context manager, used like a function
-    """Turn what the HTTP client raises into the gateway's errors."""
-
-    __slots__ = ("_target",)
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None and (reported := _reported(self._target, error)) is not None:
-            raise reported from error
+def reported(target: Target, error: Exception) -> DcoderError:
+    """The gateway's error for one of the HTTP client's `FAILURES`, which is its cause."""
+    told = _named(target, error)
+    told.__cause__ = error
+    return told
 
 
-def _reported(target: Target, error: BaseException) -> DcoderError | None:
+def _named(target: Target, error: Exception) -> DcoderError:
     details = details_of(target)
     if isinstance(error, TimeoutError):
         return ProviderTimeout("the provider did not answer in time", details=details)
@@ -68,9 +61,7 @@ def _reported(target: Target, error: BaseException) -> DcoderError | None:
     if isinstance(error, OSError):
         _logger.warning("provider unreachable", extra={"provider": target.provider.name}, exc_info=error)
         return ProviderUnavailable("the provider cannot be reached", details=details, retry_after=1)
-    if isinstance(error, ValueError):
-        return ProviderRejected("a header of the request cannot be sent", details=details)
-    return None
+    return ProviderRejected("a header of the request cannot be sent", details=details)
 
 
 def refusal(target: Target, status: int, headers: Mapping[str, str], body: bytes) -> DcoderError:

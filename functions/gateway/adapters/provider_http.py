@@ -5,15 +5,14 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 import pydantic_core
 
 from functions.gateway.adapters.circuit_breaker import CircuitBreakers
+from functions.gateway.adapters.http_answer import BrokenOff, HttpAnswer, Unanswered
 from functions.gateway.adapters.http_client import HttpClient
-from functions.gateway.adapters.http_connection import BrokenOff, HttpAnswer, Unanswered
-from functions.gateway.adapters.provider_errors import asked_wait, details_of, refusal, reporting
+from functions.gateway.adapters.provider_errors import FAILURES, asked_wait, details_of, refusal, reported
 from functions.gateway.adapters.retries import Failure, RetryPolicy
 from functions.gateway.adapters.sse_reader import read_events
 from functions.gateway.core.errors import MidAnswer, ProviderBadResponse
@@ -25,6 +24,8 @@ _LARGEST_ANSWER = 64 * 1024 * 1024
 _LARGEST_ERROR = 64 * 1024
 _MOST_BEGUN = 4 * 1024 * 1024
 _LONGEST_FAREWELL = 0.1
+# For a call that finds out whether a provider is there again.
+_NONE = RetryPolicy(most=0)
 
 
 @dataclass(slots=True)
@@ -70,16 +71,16 @@ class ProviderHttp:
         Raises:
             DcoderError: one of the gateway's provider errors.
         """
-        response = await self._accepted(request)
+        answer = await self._accepted(request)
         came = bytearray()
         try:
-            with reporting(request.target):
-                async with response:
-                    await _read(response, _LARGEST_ANSWER, came)
-        except DcoderError as error:
-            if isinstance(error, MidAnswer):
-                error.begun = _as_far_as_it_goes(came)
-            raise
+            is_all = await _read(answer, _LARGEST_ANSWER, came)
+        except FAILURES as error:
+            raise _begun(reported(request.target, error), came) from error
+        finally:
+            answer.close()
+        if not is_all:
+            raise _begun(ProviderBadResponse("the provider's answer is too large"), came)
         return json_object(request.target, came)
 
     @asynccontextmanager
@@ -99,40 +100,42 @@ class ProviderHttp:
 
     async def _accepted(self, request: ProviderRequest) -> HttpAnswer:
         """The answer that began with 200; whoever gets it must close it."""
-        self._egress.check_url(request.url.partition("?")[0], request.target.provider.kind)
-        with self._breakers.guarding(request.target) as probing:
-            return await self._send(request, RetryPolicy(most=0) if probing else self._retries)
-
-    async def _send(self, request: ProviderRequest, retries: RetryPolicy) -> HttpAnswer:
+        target = request.target
+        self._egress.check_url(request.url.partition("?")[0], target.provider.kind)
+        retries = _NONE if self._breakers.enter(target) else self._retries
         ends = time.monotonic() + self._total_seconds
         tried = 0
         while True:
-            outcome = await self._try(request, ends - time.monotonic())
-            if isinstance(outcome, HttpAnswer):
-                return outcome
+            left = ends - time.monotonic()
+            try:
+                answer = await self._client.post(request.url, request.headers, request.body, seconds=left)
+                if answer.status == 200:
+                    self._breakers.answered(target)
+                    return answer
+                body = bytearray()
+                async with answer:
+                    await _read(answer, _LARGEST_ERROR, body)
+            except FAILURES as error:
+                failure = Failure(reported(target, error), repeatable=isinstance(error, Unanswered))
+            else:
+                failure = _refused(target, answer, bytes(body))
             tried += 1
-            pause = retries.pause(outcome, tried, ends - time.monotonic())
+            pause = retries.pause(failure, tried, ends - time.monotonic())
             if pause is None:
-                raise outcome.error
+                self._breakers.failed(target, failure.error)
+                raise failure.error
             await asyncio.sleep(pause)
 
-    async def _try(self, request: ProviderRequest, seconds: float) -> HttpAnswer | Failure:
-        try:
-            with reporting(request.target):
-                answer = await self._client.post(request.url, request.headers, request.body, seconds=seconds)
-                if answer.status == 200:
-                    return answer
-                async with answer:
-                    body = bytearray()
-                    await _read(answer, _LARGEST_ERROR, body, cut=True)
-        except DcoderError as error:
-            return Failure(error, repeatable=isinstance(error.__cause__, Unanswered))
-        return Failure(
-            refusal(request.target, answer.status, answer.headers, bytes(body)),
-            status=answer.status,
-            asked_wait=asked_wait(answer.headers, bytes(body)),
-            final=answer.headers.get("x-should-retry") == "false",
-        )
+
+def _refused(target: Target, answer: HttpAnswer, body: bytes) -> Failure:
+    """What an answer says that did not begin with 200."""
+    headers = answer.headers
+    return Failure(
+        refusal(target, answer.status, headers, body),
+        status=answer.status,
+        asked_wait=asked_wait(headers, body),
+        final=headers.get("x-should-retry") == "false",
+    )
 
 
 def json_object(target: Target, body: bytes | bytearray) -> Json:
@@ -152,13 +155,15 @@ def json_object(target: Target, body: bytes | bytearray) -> Json:
 
 async def _events(target: Target, answer: HttpAnswer) -> AsyncIterator[bytes]:
     left = _LARGEST_ANSWER
-    with reporting(target):
+    try:
         async for data in read_events(answer.pieces()):
             left -= len(data)
             if left < 0:
                 # It stays in memory until all who listen have heard it, however slowly.
                 raise ProviderBadResponse("the provider's stream is too large", details=details_of(target))
             yield data
+    except FAILURES as error:
+        raise reported(target, error) from error
 
 
 async def _let_end(answer: HttpAnswer) -> None:
@@ -169,19 +174,23 @@ async def _let_end(answer: HttpAnswer) -> None:
                 pass
 
 
-async def _read(answer: HttpAnswer, limit: int, into: bytearray, *, cut: bool = False) -> None:
-    """Read the body up to a limit, beyond which it is cut off or refused."""
-    while part := await answer.piece():
+async def _read(answer: HttpAnswer, limit: int, into: bytearray) -> bool:
+    """Read the body up to a limit, if not much beyond; whether that was all of it."""
+    while (part := answer.at_hand()) != b"":
+        if part is None:
+            await answer.more()
+            continue
         into += part
         if len(into) > limit:
-            if cut:
-                break
-            raise ProviderBadResponse("the provider's answer is too large")
+            return False
+    return True
 
 
-def _as_far_as_it_goes(body: bytearray) -> Any:
-    """What the beginning of a JSON text says; an empty object where it says nothing."""
-    try:
-        return pydantic_core.from_json(bytes(body[:_MOST_BEGUN]), allow_partial="trailing-strings")
-    except ValueError:
-        return {}
+def _begun(error: DcoderError, came: bytearray) -> DcoderError:
+    """The error, with what the answer had said until then, as far as that goes."""
+    if isinstance(error, MidAnswer):
+        try:
+            error.begun = pydantic_core.from_json(bytes(came[:_MOST_BEGUN]), allow_partial="trailing-strings")
+        except ValueError:
+            error.begun = {}
+    return error

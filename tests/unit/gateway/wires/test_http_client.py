@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from functions.gateway.adapters.http_answer import BrokenOff, HttpAnswer, Unanswered
 from functions.gateway.adapters.http_client import HttpClient
-from functions.gateway.adapters.http_connection import BrokenOff, HttpAnswer, Unanswered
 from functions.kit.egress import EgressPolicy
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
@@ -184,6 +184,19 @@ async def test_what_nobody_asked_for_is_nobodys_answer() -> None:
     assert server.connections == 2, "the first connection is not to be trusted"
 
 
+async def test_bytes_behind_an_answer_are_not_waited_for() -> None:
+    async with calling(OK + b"no answer at all\r\n\r\n", OK) as (client, server):
+        assert [await read(client, server) for _ in range(2)] == [b"{}"] * 2
+    assert server.connections == 2
+
+
+async def test_what_an_answer_ends_with_is_not_the_next_ones() -> None:
+    chunks = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\ncontent-encoding: gzip\r\n\r\n"
+    async with calling(chunks, OK) as (client, server):
+        assert [await read(client, server) for _ in range(2)] == [b"{}"] * 2
+    assert server.connections == 1
+
+
 async def test_an_answer_that_is_left_takes_its_connection_along() -> None:
     async with calling(answer(b"x" * 100)[:-50], OK) as (client, server):
         async with await ask(client, server):
@@ -210,6 +223,13 @@ async def test_a_small_body_that_grows_beyond_measure_comes_in_pieces() -> None:
         sizes = [len(piece) async for piece in bomb.pieces()]
     assert sum(sizes) == 50_000_000
     assert max(sizes) <= 2**20
+
+
+@pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 2**21])
+async def test_a_compressed_body_goes_on_behind_any_piece(size: int) -> None:
+    raw = answer(gzip.compress(bytes(size)) + gzip.compress(b"end"), "content-encoding: gzip")
+    async with calling(raw) as (client, server):
+        assert await read(client, server) == bytes(size) + b"end"
 
 
 @pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\nb", "a\rb", "a\0b", "\ud800"])
