@@ -336,7 +336,7 @@ class Completions:
             usage = await estimated(call.target, call.body, written_in(completion))
         self._usage.price(call.booking, usage)
         counting = self._usage.begin(call.booking, usage, call.said(completion))
-        await self._counted.behind(counting, self._keeping(call, completion))
+        await self._counted.behind(counting, self._keeping(call, completion), soon=call.vector is None)
         return told
 
     async def _told(self, call: Call) -> Told:
@@ -360,7 +360,7 @@ class Completions:
         self._landed(call)
         said = call.said(cached.completion)
         counting = self._usage.begin_cached(call.booking, cached.state, saved.total_tokens, worth, said)
-        await self._counted.behind(counting, remembering)
+        await self._counted.behind(counting, remembering, soon=True)
         return Told(cached.completion)
 
     async def _settle(self, call: Call, assembler: Assembler, status: Status) -> None:

@@ -26,11 +26,14 @@ class CountedBehind:
         self._spawn = spawn
         self._under_way = 0
 
-    async def behind(self, counting: Counting, keeping: Work | None = None) -> None:
+    async def behind(self, counting: Counting, keeping: Work | None, *, soon: bool) -> None:
         """Finish counting a call, and keep its answer: whoever waits for the answer need not wait for either.
 
         He waits until it is counted where it could not be sent to the books, and is in a file then; or where many
         are behind already. Should he leave meanwhile, it is counted all the same.
+
+        Args:
+            soon: keeping waits for nothing but the store.
 
         Raises:
             DependencyUnavailable: it could be sent nowhere, and not be written to a file either.
@@ -39,9 +42,20 @@ class CountedBehind:
         if not counting.is_sent or self._under_way >= _MOST_BEHIND:
             counted = asyncio.get_running_loop().create_future()
         self._under_way += 1
-        self._spawn(self._both(counting, keeping, counted), "count-call")
+        if soon and keeping is not None and counted is None:
+            work = self._together(counting, keeping)
+        else:
+            work = self._both(counting, keeping, counted)
+        self._spawn(work, "count-call")
         if counted is not None:
             await counted
+
+    async def _together(self, counting: Counting, keeping: Work) -> None:
+        # The store answers in turn: whoever waits for the later of two answers is woken once for both.
+        try:
+            await keeping
+        finally:
+            await self._both(counting, None, None)
 
     async def _both(self, counting: Counting, keeping: Work | None, counted: "asyncio.Future[None] | None") -> None:
         try:
