@@ -107,7 +107,7 @@ def tokens(text: str) -> list[str]:
     for match in _TOKEN.finditer(text):
         written = match[0]
         start, end = match.span()
-        if written == "-" and text[end : end + 1].isdigit() and not text[start - 1 : start].isalnum():
+        if written == "-" and text[end : end + 1].isdecimal() and not text[start - 1 : start].isalnum():
             found.append("minus")
         else:
             is_dotted = len(written) > 2 and written[1] == "." and written[0].isalpha()
@@ -228,12 +228,12 @@ class _Sentence:
         if lowered == "too" and len(row) > 1 and row[1] not in _CUTS:
             self._add("too")
             return 1
-        if token[0].isdigit() or lowered in self._lexicon.months:
+        if token[0].isdecimal() or lowered in self._lexicon.months:
             date = _date(row, self._lexicon.months)
             if date is not None:
                 self._add(date[0])
                 return date[1]
-        if token[0].isdigit() or lowered in self._lexicon.numbers:
+        if token[0].isdecimal() or lowered in self._lexicon.numbers:
             return self._number(row)
         is_letter = lowered == "a" and token != lowered and self._cut != "."
         if is_letter or (token.isupper() and len(token) > 1):
@@ -373,7 +373,7 @@ def _is_day(word: str) -> bool:
 
 
 def _is_year(word: str) -> bool:
-    return len(word) == 4 and word.isdigit()
+    return len(word) == 4 and word.isdecimal()
 
 
 def _digits(word: str) -> str:
