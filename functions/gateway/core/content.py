@@ -1,6 +1,6 @@
 """What was said in a call, as the detectors get it: bounded, the latest first, long texts by their two ends."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -25,13 +25,16 @@ def content_of(body: Json, completion: Json | None) -> bytes:
     parts: list[dict[str, str]] = []
     for message in body.get("messages") or ():
         role = str(message.get("role"))
-        _add(parts, _ROLES.get(role, role), message.get("content"), str(message.get("name") or ""))
-        _add_calls(parts, message.get("tool_calls"))
+        _add(parts, _ROLES.get(role, role), message.get("content"), message.get("name"))
+        if calls := message.get("tool_calls"):
+            _add_calls(parts, calls)
     for choice in (completion or {}).get("choices") or ():
         message = choice.get("message") or {}
         _add(parts, "assistant", message.get("content"))
-        _add(parts, "assistant", message.get("refusal"))
-        _add_calls(parts, message.get("tool_calls"))
+        if refusal := message.get("refusal"):
+            _add(parts, "assistant", refusal)
+        if calls := message.get("tool_calls"):
+            _add_calls(parts, calls)
     omitted = 0
     if sum([len(part["text"]) for part in parts]) > _MOST_WHOLE:
         parts, omitted = _bounded(parts)
@@ -68,7 +71,7 @@ def _ends(text: str, size: int) -> str:
     return f"{text[:head]}\n[… {len(text) - size} characters left out …]\n{text[len(text) - (size - head) :]}"
 
 
-def _add(parts: list[dict[str, str]], role: str, content: Any, name: str = "") -> None:
+def _add(parts: list[dict[str, str]], role: str, content: Any, name: Any = None) -> None:
     """Put down the texts of a message, or of an answer."""
     if isinstance(content, str):
         if content:
@@ -78,13 +81,13 @@ def _add(parts: list[dict[str, str]], role: str, content: Any, name: str = "") -
         parts += [_part(role, text, name) for text in texts if text and isinstance(text, str)]
 
 
-def _add_calls(parts: list[dict[str, str]], calls: Any) -> None:
+def _add_calls(parts: list[dict[str, str]], calls: Iterable[Any]) -> None:
     """Put down the arguments that a model calls tools with: what leaves by them leaves the conversation."""
-    for call in calls or ():
+    for call in calls:
         function = call.get("function") if isinstance(call, Mapping) else None
         if isinstance(function, Mapping) and isinstance(function.get("arguments"), str):
-            parts.append(_part("assistant", function["arguments"], str(function.get("name") or "")))
+            parts.append(_part("assistant", function["arguments"], function.get("name")))
 
 
-def _part(role: str, text: str, name: str) -> dict[str, str]:
-    return {"role": role, "text": text, "name": name} if name else {"role": role, "text": text}
+def _part(role: str, text: str, name: Any) -> dict[str, str]:
+    return {"role": role, "text": text, "name": str(name)} if name else {"role": role, "text": text}
