@@ -6,6 +6,7 @@ answer over. It knows no tenant, looks at no body, counts nothing and tells nobo
 our features cost.
 """
 
+import asyncio
 import os
 import sys
 from typing import Any
@@ -43,7 +44,8 @@ class Relay:
         if self._client is None:
             self._client = HttpClient(ThreadedResolver(), connect_seconds=_SECONDS, silence_seconds=_SECONDS)
         await self._redis.execute("INCR", "bare:held")
-        async with await self._client.post(self._provider, _HEADERS, body, seconds=_SECONDS) as answer:
+        until = asyncio.get_running_loop().time() + _SECONDS
+        async with await self._client.post(self._provider, _HEADERS, body, until=until) as answer:
             content = b"".join([piece async for piece in answer.pieces()])
         await self._redis.execute("DECR", "bare:held")
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]

@@ -53,11 +53,11 @@ class HttpClient:
         self._resolved: dict[tuple[str, int], tuple[float, asyncio.Task[list[ResolveResult]]]] = {}
         self._tls: ssl.SSLContext | None = None
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, seconds: float) -> HttpAnswer:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, until: float) -> HttpAnswer:
         """The answer to a POST, open: whoever gets it must close it. Redirects are answers like others.
 
         Args:
-            seconds: for all of the answer.
+            until: when all of the answer must have come, on the loop's clock.
 
         Raises:
             Unanswered: the connection was refused, or lost before any byte of an answer.
@@ -67,8 +67,7 @@ class HttpClient:
             ValueError: a header cannot be sent.
         """
         origin, head = _opening(url, tuple(headers.items()))
-        until = asyncio.get_running_loop().time() + seconds
-        connection = self._rested(origin) or await self._connect(origin, min(self._connect_seconds, seconds))
+        connection = self._rested(origin) or await self._connect(origin, until)
         answer = connection.ask(b"%b%d\r\n\r\n%b" % (head, len(body), body), until=until)
         try:
             while not answer.has_head:
@@ -98,10 +97,10 @@ class HttpClient:
                 return connection
         return None
 
-    async def _connect(self, origin: _Origin, seconds: float) -> HttpConnection:
+    async def _connect(self, origin: _Origin, until: float) -> HttpConnection:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(min(until, loop.time() + self._connect_seconds)):
                 addresses = await self._addresses(origin.host, origin.port)
                 tls = await self._tls_context() if origin.scheme == "https" else None
                 connected = await aiohappyeyeballs.start_connection(

@@ -3,8 +3,11 @@
 Source: platform.openai.com/docs/api-reference, console.groq.com/docs/openai.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
+
+import orjson
 
 from functions.gateway.adapters.provider_errors import broken_off, details_of
 from functions.gateway.adapters.provider_http import ProviderHttp, ProviderRequest, json_object
@@ -69,7 +72,13 @@ class OpenAIWire:
 
 def _request(target: Target, path: str, body: Json) -> ProviderRequest:
     provider = target.provider
-    return ProviderRequest.of(target, provider.base_url + path, {"authorization": f"Bearer {provider.api_key}"}, body)
+    return ProviderRequest(target, *_addressed(provider.base_url, path, provider.api_key), orjson.dumps(body))
+
+
+@lru_cache(maxsize=1024)
+def _addressed(base_url: str, path: str, api_key: str) -> tuple[str, Mapping[str, str]]:
+    """Where a provider is asked, and by which headers."""
+    return base_url + path, {"authorization": f"Bearer {api_key}", "content-type": "application/json"}
 
 
 async def _chunks(target: Target, events: AsyncIterator[bytes]) -> AsyncIterator[Json]:
@@ -81,7 +90,9 @@ async def _chunks(target: Target, events: AsyncIterator[bytes]) -> AsyncIterator
         chunk = json_object(target, data)
         if "error" in chunk:
             raise broken_off(target, chunk["error"])
-        ended = ended or any(choice.get("finish_reason") for choice in chunk.get("choices") or ())
+        if not ended:
+            for choice in chunk.get("choices") or ():
+                ended = ended or bool(choice.get("finish_reason"))
         yield chunk
     if not ended:
         raise ProviderUnavailable("the provider's stream ended in the middle", details=details_of(target))

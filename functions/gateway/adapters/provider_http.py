@@ -1,7 +1,6 @@
 """What every provider's wire shares: the request, its time, retries, circuit breaker and error mapping."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -103,12 +102,12 @@ class ProviderHttp:
         target = request.target
         self._egress.check_url(request.url.partition("?")[0], target.provider.kind)
         retries = _NONE if self._breakers.enter(target) else self._retries
-        ends = time.monotonic() + self._total_seconds
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._total_seconds
         tried = 0
         while True:
-            left = ends - time.monotonic()
             try:
-                answer = await self._client.post(request.url, request.headers, request.body, seconds=left)
+                answer = await self._client.post(request.url, request.headers, request.body, until=until)
                 if answer.status == 200:
                     self._breakers.answered(target)
                     return answer
@@ -120,7 +119,7 @@ class ProviderHttp:
             else:
                 failure = _refused(target, answer, bytes(body))
             tried += 1
-            pause = retries.pause(failure, tried, ends - time.monotonic())
+            pause = retries.pause(failure, tried, until - loop.time())
             if pause is None:
                 self._breakers.failed(target, failure.error)
                 raise failure.error

@@ -86,8 +86,12 @@ async def calling(*answers: bytes, keeps: bool = True) -> AsyncIterator[tuple[Ht
         yield client, server
 
 
+def within(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
 async def ask(client: HttpClient, server: Server, **headers: str) -> HttpAnswer:
-    return await client.post(server.url, headers, b"{}", seconds=10)
+    return await client.post(server.url, headers, b"{}", until=within(10))
 
 
 async def read(client: HttpClient, server: Server) -> bytes:
@@ -242,7 +246,7 @@ async def test_a_header_does_not_become_two(value: str) -> None:
 
 async def test_a_path_is_quoted_once() -> None:
     async with calling(OK) as (client, server):
-        (await client.post(server.url + "/a b%20c/ü\r\nx?k=v w", {}, b"", seconds=5)).close()
+        (await client.post(server.url + "/a b%20c/ü\r\nx?k=v w", {}, b"", until=within(5))).close()
     assert server.asked[0].startswith(b"POST /v1/chat/a%20b%20c/%C3%BC")
     assert server.asked[0].count(b"\r\nx") == 0
 
@@ -271,7 +275,7 @@ async def test_a_call_has_an_end_though_bytes_keep_coming() -> None:
     server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
     async with client_of(server) as client:
         with pytest.raises(TimeoutError):
-            async with await client.post(server.url, {}, b"", seconds=0.1) as endless:
+            async with await client.post(server.url, {}, b"", until=within(0.1)) as endless:
                 [piece async for piece in endless.pieces()]
     listening.close()
 
@@ -287,7 +291,7 @@ async def test_who_is_not_there_has_not_answered() -> None:
 async def test_addresses_within_the_network_are_not_called() -> None:
     client = HttpClient(EgressPolicy().resolver(), connect_seconds=5, silence_seconds=5)
     with pytest.raises(Unanswered, match="no public address"):
-        await client.post("http://127.0.0.1:9/", {}, b"", seconds=5)
+        await client.post("http://127.0.0.1:9/", {}, b"", until=within(5))
     await client.close()
 
 
