@@ -16,7 +16,7 @@ from functions.kit.failures import as_dcoder_error, error_response
 from functions.kit.headers import RequestHeaders
 from functions.kit.identifiers import is_request_id, new_id
 from functions.kit.tallies import Spread, Tally
-from functions.kit.telemetry import IN_FLIGHT, REQUEST_SECONDS, REQUESTS, label_span, server_span
+from functions.kit.telemetry import IN_FLIGHT, REQUEST_SECONDS, REQUESTS, server_span
 
 _logger = logging.getLogger("dcoder.requests")
 ErrorBody = Callable[[DcoderError], Mapping[str, Any]]
@@ -57,9 +57,8 @@ class KitMiddleware:
         headers = scope["dcoder.headers"] = RequestHeaders(scope)
         given = headers.get("x-request-id")
         request_id = given if given is not None and is_request_id(given) else new_id()
-        name = f"{scope['method']} {self._function}"
-        with server_span(name, headers, _span_attributes(scope)) as traceparent:
-            context = RequestContext(request_id, traceparent, self._platform_id, error_body=self._error_body)
+        with server_span(scope["method"], self._function, scope["path"], headers.get("traceparent")) as span:
+            context = RequestContext(request_id, span.traceparent, self._platform_id, error_body=self._error_body)
             with serving(context):
                 exchange = _Exchange(receive, send, self._body_limit, context)
                 self._in_flight.value += 1
@@ -67,7 +66,7 @@ class KitMiddleware:
                     await self._guarded(scope, headers, exchange)
                 finally:
                     self._in_flight.value -= 1
-                    self._record(scope, exchange.status, time.perf_counter() - exchange.started)
+                    self._record(scope, exchange.status, time.perf_counter() - exchange.started, span)
 
     async def _guarded(self, scope: Scope, headers: Headers, exchange: "_Exchange") -> None:
         try:
@@ -86,12 +85,12 @@ class KitMiddleware:
                 raise
             await error_response(known)(scope, exchange.receive, exchange.send)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float, span: server_span) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         count, duration = _meters(self._function, route, status)
         count.value += 1
         duration.observe(seconds)
-        label_span({"http.route": route, "http.response.status_code": status, "dcoder.tenant.id": current().tenant_id})
+        span.answered = (route, status, current().tenant_id)
         if status >= 500 or _logger.isEnabledFor(logging.DEBUG):
             _logger.log(
                 logging.WARNING if status >= 500 else logging.DEBUG,
@@ -169,7 +168,3 @@ class _Exchange:
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(f"the body is larger than {self._limit} bytes", details={"limitBytes": self._limit})
-
-
-def _span_attributes(scope: Scope) -> dict[str, str]:
-    return {"http.request.method": scope["method"], "url.path": scope["path"], "server.address": "dcoder"}

@@ -5,17 +5,17 @@ import base64
 import random
 import re
 import time
-from collections.abc import Mapping
-from contextvars import ContextVar
-from typing import Any
+from functools import lru_cache
+from typing import Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from starlette.responses import Response
 
 from functions.kit.settings import Settings
 from functions.kit.tallies import Spreads, Tallies
-from functions.kit.tracing import Span, SpanExporter, SpanKind, end_all, tell
+from functions.kit.tracing import SpanExporter, SpanKind, closing, end_all, opening, quoted
 
+_Answered = tuple[str | None, int | None, str | None]
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -26,9 +26,9 @@ REQUEST_SECONDS = Spreads(
 IN_FLIGHT = Tallies("dcoder_requests_in_flight", "Requests being served.", ["function"])
 EVENTS = Counter("dcoder_events_total", "Events handled by function and outcome.", ["function", "outcome"])
 
-
+# Who is sent the spans of calls of models, and of those who all others as well.
 _exporters: list[SpanExporter] = []
-_current: ContextVar[Span | None] = ContextVar("dcoder_span", default=None)
+_collectors: list[SpanExporter] = []
 
 
 def configure_tracing(service: str, settings: Settings) -> None:
@@ -40,7 +40,8 @@ def configure_tracing(service: str, settings: Settings) -> None:
         return
     resource = {"service.name": service, "dcoder.platform.id": settings.platform_id}
     if settings.otlp_endpoint:
-        _exporters.append(SpanExporter(f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", {}, resource))
+        _collectors.append(SpanExporter(f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", {}, resource))
+        _exporters.extend(_collectors)
     if settings.langfuse_url and settings.langfuse_secret_key is not None:
         pair = f"{settings.langfuse_public_key}:{settings.langfuse_secret_key.get_secret_value()}"
         headers = {
@@ -48,14 +49,10 @@ def configure_tracing(service: str, settings: Settings) -> None:
             "x-langfuse-ingestion-version": "4",
         }
         url = f"{settings.langfuse_url.rstrip('/')}/api/public/otel/v1/traces"
-        _exporters.append(SpanExporter(url, headers, resource, _is_llm_call))
+        # It takes every span for an observation: what is no call of a model is not sent there.
+        _exporters.append(SpanExporter(url, headers, resource))
     if _exporters:
         atexit.register(end_all, _exporters)
-
-
-def _is_llm_call(span: Span) -> bool:
-    """Langfuse takes every span for an observation: what is no LLM call is not sent there."""
-    return "gen_ai.operation.name" in span.attributes
 
 
 def is_tracing() -> bool:
@@ -63,73 +60,76 @@ def is_tracing() -> bool:
     return bool(_exporters)
 
 
-def tell_span(
-    name: str,
-    *,
-    kind: SpanKind,
-    traceparent: str,
-    began_ns: int,
-    ended_ns: int,
-    attributes: dict[str, Any],
-    encoded: bytes = b"",
-    error: str = "",
-) -> None:
-    """A span of something that is over, child of the span that `traceparent` names, or of none outside any request.
+def tell_call(opened: bytes, own: bytes, *, traceparent: str, began_ns: int, ended_ns: int) -> None:
+    """Send a span of a call of a model that is over.
 
     Args:
-        encoded: more attributes, as `functions.kit.tracing.encoded_attributes` gives them.
+        opened: what it has in common with others, as `functions.kit.tracing.opening` gives it.
+        own: its own attributes, each behind a comma.
+        traceparent: the span that it is a child of, as a `server_span` has it; empty outside any request.
     """
-    parts = traceparent.split("-")
-    trace_id, parent_id = (parts[1], parts[2]) if len(parts) == 4 else (_new_trace_id(), "")
-    span_id = _new_span_id()
-    tell(Span(name, kind, trace_id, span_id, parent_id, began_ns, ended_ns, attributes, error, encoded), _exporters)
+    _, trace_id, parent_id, _ = traceparent.split("-") if traceparent else ("", _new_id(16), "", "")
+    span = opened + own + closing(trace_id, _new_id(8), parent_id, began_ns, ended_ns)
+    for exporter in _exporters:
+        exporter.add(span)
 
 
 class server_span:  # noqa: N801 - a context manager, used like a function
-    """A span for a request or an event, child of the caller's.
+    """A span for a request, child of the caller's.
 
-    The block is given the W3C `traceparent` to pass on; it continues the caller's trace, or begins one, even with
-    tracing off.
+    Args:
+        function: who serves it.
+        caller: the `traceparent` that came with it, if any.
+
+    Attributes:
+        traceparent: to pass on (W3C Trace Context); the caller's trace goes on, or one begins, even with tracing off.
+        answered: the route that the request took, the status of its answer and the tenant, once they are known.
     """
 
-    __slots__ = ("_span", "_token", "_traceparent")
+    __slots__ = ("_asked", "_began_ns", "_ids", "_path", "answered", "traceparent")
 
-    def __init__(self, name: str, headers: Mapping[str, str], attributes: dict[str, Any]) -> None:
-        parts = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-        trace_id, parent_id = (parts[1], parts[2]) if parts is not None else (_new_trace_id(), "")
-        span_id = _new_span_id()
+    def __init__(self, method: str, function: str, path: str, caller: str | None) -> None:
+        known = _TRACEPARENT.fullmatch(caller) if caller else None
+        trace_id, parent_id, flags = (_new_id(16), "", "00") if known is None else known.groups()
+        span_id = _new_id(8)
         # Where nothing is recorded here, it is for the caller to say whether others record it.
-        flags = "01" if _exporters else parts[3] if parts is not None else "00"
-        self._traceparent = f"00-{trace_id}-{span_id}-{flags}"
-        self._span: Span | None = None
-        if _exporters:
-            self._span = Span(name, SpanKind.SERVER, trace_id, span_id, parent_id, time.time_ns(), 0, attributes)
+        self.traceparent = f"00-{trace_id}-{span_id}-{'01' if _collectors else flags}"
+        self.answered: _Answered = (None, None, None)
+        self._ids = (trace_id, span_id, parent_id)
+        self._asked = (method, function)
+        self._path = path
+        self._began_ns = time.time_ns()
 
-    def __enter__(self) -> str:
-        self._token = _current.set(self._span)
-        return self._traceparent
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        _current.reset(self._token)
-        if self._span is not None:
-            self._span.error = kind.__name__ if kind is not None else ""
-            self._span.ended_ns = time.time_ns()
-            tell(self._span, _exporters)
+        if not _collectors:
+            return
+        opened = _alike(*self._asked, self.answered, "" if kind is None else kind.__name__)
+        path = b',{"key":"url.path","value":{"stringValue":%b}}' % quoted(self._path)
+        span = b"".join((opened, path, closing(*self._ids, self._began_ns, time.time_ns())))
+        for exporter in _collectors:
+            exporter.add(span)
 
 
-def _new_trace_id() -> str:
-    return f"{random.getrandbits(128) | 1:032x}"
+@lru_cache(maxsize=4096)
+def _alike(method: str, function: str, answered: _Answered, error: str) -> bytes:
+    """How spans of requests begin that are alike but for what is in their paths."""
+    route, status, tenant_id = answered
+    attributes = {
+        "http.request.method": method,
+        "server.address": "dcoder",
+        "http.route": route,
+        "http.response.status_code": status,
+        "dcoder.tenant.id": tenant_id,
+    }
+    return opening(f"{method} {function}", SpanKind.SERVER, attributes, error)
 
 
-def _new_span_id() -> str:
-    return f"{random.getrandbits(64) | 1:016x}"
-
-
-def label_span(attributes: Mapping[str, Any]) -> None:
-    """Add attributes to the current span."""
-    span = _current.get()
-    if span is not None:
-        span.attributes.update(attributes)
+def _new_id(size: int) -> str:
+    """So many random bytes in hex; not all of them zero, in any likelihood that matters."""
+    return random.getrandbits(8 * size).to_bytes(size).hex()
 
 
 async def metrics_endpoint(_: object) -> Response:

@@ -1,7 +1,7 @@
 """Spans, sent in batches from a thread as OTLP over HTTP in JSON (opentelemetry.io/docs/specs/otlp, "JSON Protobuf").
 
 Not the SDK: its spans and its protobuf took a fifth of what a call of a model takes (docs/adr/0025). A span here is
-what goes over the wire and nothing else.
+what goes over the wire and nothing else: an opening, which many have in common, attributes of its own and a closing.
 """
 
 import http.client
@@ -10,10 +10,8 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,8 +25,6 @@ _MOST_WAITING = 8192
 # All that a batch is tried for, and all that an ending process waits.
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
-# Longest text of an attribute that is kept as it was sent; ids are longer, and most of them never come again.
-_SHORT = 32
 _AGAIN = frozenset({429, 502, 503, 504})
 _ERROR = 2
 # An `ExportTraceServiceRequest` around its spans.
@@ -45,28 +41,6 @@ class SpanKind(IntEnum):
     CLIENT = 3
 
 
-@dataclass(slots=True)
-class Span:
-    """Something that took its time: ids in hex, times in nanoseconds since 1970.
-
-    Attributes:
-        attributes: text, numbers, truths and lists of text; None is left out.
-        encoded: more of them as `encoded_attributes` gives them; those that many spans have in common are encoded once.
-        error: what went wrong; empty where nothing did.
-    """
-
-    name: str
-    kind: SpanKind
-    trace_id: str
-    span_id: str
-    parent_id: str
-    began_ns: int
-    ended_ns: int = 0
-    attributes: dict[str, Any] = field(default_factory=dict)
-    error: str = ""
-    encoded: bytes = b""
-
-
 class SpanExporter:
     """Sends spans to one address.
 
@@ -76,20 +50,12 @@ class SpanExporter:
     Args:
         url: where they are posted.
         resource: what they are all labelled with.
-        wants: which spans are for it; all by default.
     """
 
-    def __init__(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        resource: Mapping[str, Any],
-        wants: Callable[[Span], bool] | None = None,
-    ) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], resource: Mapping[str, Any]) -> None:
         self._address = urlsplit(url)
         self._headers = {**headers, "content-type": "application/json"}
         self._head = _HEAD % encoded_attributes(resource)
-        self.wants = wants
         self._waiting: deque[bytes] = deque()
         self._dropped = 0
         self._wake = threading.Event()
@@ -99,13 +65,14 @@ class SpanExporter:
         # Started now: an interpreter that is ending starts no threads.
         self._thread.start()
 
-    def add(self, told: bytes) -> None:
-        """Send an encoded span, soon."""
-        if len(self._waiting) >= _MOST_WAITING:
+    def add(self, span: bytes) -> None:
+        """Send a span, soon."""
+        waiting = len(self._waiting)
+        if waiting >= _MOST_WAITING:
             self._dropped += 1
             return
-        self._waiting.append(told)
-        if len(self._waiting) == _WORTH_SENDING:
+        self._waiting.append(span)
+        if waiting == _WORTH_SENDING:
             self._wake.set()
 
     def end(self) -> None:
@@ -175,60 +142,41 @@ def end_all(exporters: Sequence[SpanExporter]) -> None:
         exporter.join(max(0.0, until - time.monotonic()))
 
 
-def tell(span: Span, exporters: Sequence[SpanExporter]) -> None:
-    """Have a span that is over sent by those that it is for, soon.
+def opening(name: str, kind: SpanKind, attributes: Mapping[str, Any], error: str = "") -> bytes:
+    """How spans begin that have all of this in common, their list of attributes open for those of their own.
 
-    It is encoded here and now, while all of it is in the processor's caches. Left to the exporters' threads, hundreds
-    are encoded at a time, which takes the interpreter from the event loop for as long and keeps all that they refer to.
+    Args:
+        attributes: at least one.
+        error: what went wrong; empty where nothing did.
     """
-    told = b""
-    for exporter in exporters:
-        if exporter.wants is None or exporter.wants(span):
-            try:
-                told = told or encoded(span)
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with a span, what it tells of is done
-                # Not its message: that may quote the prompt.
-                _logger.warning("a span was not encoded", extra={"reason": type(error).__name__})
-                return
-            exporter.add(told)
+    status = orjson.dumps({"code": _ERROR, "message": _text(error)}) if error else b"{}"
+    shared = encoded_attributes(attributes)
+    return b'{"name":%b,"kind":%d,"status":%b,"attributes":[%b' % (quoted(name), kind, status, shared)
 
 
-def encoded(span: Span) -> bytes:
-    """A `Span` of OTLP."""
-    ids = f'"traceId":"{span.trace_id}","spanId":"{span.span_id}"'
-    if span.parent_id:
-        ids += f',"parentSpanId":"{span.parent_id}"'
+def closing(trace_id: str, span_id: str, parent_id: str, began_ns: int, ended_ns: int) -> bytes:
+    """How a span ends: ids in hex, that of its parent empty where it has none, and nanoseconds since 1970."""
+    parent = f'"parentSpanId":"{parent_id}",' if parent_id else ""
     # 64 bits are text in protobuf's JSON.
-    times = f'"startTimeUnixNano":"{span.began_ns}","endTimeUnixNano":"{span.ended_ns}"'
-    status = orjson.dumps({"code": _ERROR, "message": _text(span.error)}) if span.error else b"{}"
-    attributes = encoded_attributes(span.attributes)
-    return b'{%s,"name":%s,"kind":%d,%s,"attributes":[%s],"status":%s}' % (
-        ids.encode(),
-        orjson.dumps(_text(span.name)),
-        span.kind,
-        times.encode(),
-        b",".join((span.encoded, attributes)) if span.encoded and attributes else span.encoded or attributes,
-        status,
-    )
+    times = f'"startTimeUnixNano":"{began_ns}","endTimeUnixNano":"{ended_ns}"'
+    return f'],"traceId":"{trace_id}","spanId":"{span_id}",{parent}{times}}}'.encode()
+
+
+def quoted(text: str) -> bytes:
+    """A text as JSON has it, whatever it holds."""
+    try:
+        return orjson.dumps(text)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_text(text))
 
 
 def encoded_attributes(attributes: Mapping[str, Any]) -> bytes:
-    """Attributes as they are sent, with commas between them."""
-    return b",".join([_attribute(name, value) for name, value in attributes.items() if value is not None])
+    """Attributes as they are sent, with commas between them: text, numbers, truths and lists of text.
 
-
-def _attribute(name: str, value: Any) -> bytes:
-    """An attribute as it is sent. Most are those of the call before: what is short is made once."""
-    kind = value.__class__
-    if kind is int or kind is bool or (kind is str and len(value) <= _SHORT):
-        return _known_attribute(name, value)
-    return orjson.dumps({"key": name, "value": _value(value)})
-
-
-# By type as well: 1, 1.0 and True are equal, and sent in different forms.
-@lru_cache(maxsize=8192, typed=True)
-def _known_attribute(name: str, value: Any) -> bytes:
-    return orjson.dumps({"key": name, "value": _value(value)})
+    None is left out.
+    """
+    told = [{"key": name, "value": _value(value)} for name, value in attributes.items() if value is not None]
+    return orjson.dumps(told)[1:-1]
 
 
 def _value(value: Any) -> dict[str, Any]:

@@ -40,8 +40,8 @@ def booked(kind: str = "openai", **settings: Any) -> Booking:
 def main() -> None:
     configure_tracing("gateway", load_settings())
     telemetry = CallTelemetry(load_prices().family)
-    headers = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-00"}
-    with server_span("POST gateway-chat", headers, {}) as own, serving(RequestContext("req-1", own, "acme")):
+    own = server_span("POST", "gateway-chat", "/v1/chat/completions", f"00-{TRACE}-b7ad6b7169203331-00")
+    with own, serving(RequestContext("req-1", own.traceparent, "acme")):
         whole = booked()
         whole.cost_micro_usd = 7
         record = whole.record(Usage(12, 3))
