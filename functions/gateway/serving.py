@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from urllib.parse import quote
 
 import orjson
@@ -52,28 +54,34 @@ def named_frame(event: Json) -> bytes:
 
 
 async def complete(
-    request: Request, principal: Principal, body: Json, framing: Framing, dialect: Dialect | None = None
+    request: Request,
+    principal: Principal,
+    body: Json,
+    framing: Framing,
+    dialect: Dialect | None = None,
+    *,
+    own: Mapping[str, str] = MappingProxyType({}),
 ) -> Response:
     """Answer a request: from the cache, or by the tenant's provider, whole or as a stream.
 
     Args:
         body: the request.
         dialect: the same request, where it is not in OpenAI's chat format.
+        own: headers that the format's clients look for.
     """
     use: Gateway = wiring_of(request)
     control = CacheControl.of(request.headers.get("cache-control", ""))
     caller = await caller_of(request, principal)
     if not body.get("stream"):
         answer = await use.completions.complete(caller, body, control, dialect)
-        headers = headers_of(answer.call)
-        headers[_COST] = str(answer.call.booking.cost_micro_usd)
-        return json_response(answer.body, headers)
+        cost = str(answer.call.booking.cost_micro_usd)
+        return json_response(answer.body, {**headers_of(answer.call), **own, _COST: cost})
     if HEADER in request.headers:
         raise InvalidRequest("Idempotency-Key cannot be used with stream: a stream is not replayed")
     streamed = await use.completions.stream(caller, body, control, dialect)
     # Only our own functions need it, and clients there are that cannot read past a comment.
     frames = _frames(streamed, framing, tells_cost=principal.kind == "service")
-    return EventStream(frames, headers=headers_of(streamed.call), on_close=streamed.close)
+    return EventStream(frames, headers={**headers_of(streamed.call), **own}, on_close=streamed.close)
 
 
 def json_response(body: Json, headers: Mapping[str, str]) -> Response:
@@ -99,7 +107,7 @@ def headers_of(call: Call) -> dict[str, str]:
         "x-dcoder-cache": call.state,
         "x-dcoder-overhead-ms": f"{call.overhead_ms():.2f}",
         "x-dcoder-provider": call.target.provider.name,
-        "x-dcoder-model": _named(call.target.model),
+        "x-dcoder-model": named(call.target.model),
     }
     if call.most_tokens is not None:
         headers["x-dcoder-max-tokens"] = str(call.most_tokens)
@@ -113,7 +121,8 @@ def headers_of(call: Call) -> dict[str, str]:
     return headers
 
 
-def _named(model: str) -> str:
+@lru_cache(maxsize=1024)
+def named(model: str) -> str:
     """A model's name, which is whatever its caller says, as a header can hold it: quoted where it is no plain text."""
     told = model if model.isascii() and model.isprintable() else quote(model, safe="/:@ ")
     return told[:_LONGEST_NAME]

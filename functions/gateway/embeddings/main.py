@@ -9,7 +9,7 @@ from functions.gateway.bodies import documented, read_body
 from functions.gateway.calls import caller_of
 from functions.gateway.embeddings.schemas import EmbeddingsRequest
 from functions.gateway.openai_errors import OpenAIErrors, error_body
-from functions.gateway.serving import json_response
+from functions.gateway.serving import json_response, named
 from functions.gateway.wiring import Gateway, gateway
 from functions.kit.app import create_app
 from functions.kit.authorisation import LATER, require
@@ -36,7 +36,7 @@ async def create_embeddings(request: Request, principal: Annotated[Principal, re
     headers = {
         "x-dcoder-overhead-ms": f"{max(0.0, overhead):.2f}",
         "x-dcoder-provider": embedded.target.provider.name,
-        "x-dcoder-model": embedded.target.model,
+        "x-dcoder-model": named(embedded.target.model),
     }
     return json_response(embedded.answer, headers)
 

@@ -9,7 +9,7 @@ from functions.gateway.calls import caller_of
 from functions.gateway.core.messages import Messages
 from functions.gateway.messages.errors import MessagesErrorEnvelope, error_body
 from functions.gateway.messages.schemas import CountTokensRequest, MessagesRequest
-from functions.gateway.serving import Framing, complete, json_response, named_frame
+from functions.gateway.serving import Framing, complete, json_response, named, named_frame
 from functions.gateway.wiring import Gateway, gateway
 from functions.kit.app import create_app
 from functions.kit.authorisation import LATER, require
@@ -32,10 +32,8 @@ FRAMING = Framing(named_frame, lambda error, _: error_body(error))
 async def create_message(request: Request, principal: Annotated[Principal, require("llm:call", LATER)]) -> Response:
     """Answer a conversation in Anthropic's format, by whichever provider the model belongs to."""
     body = await read_body(request, MessagesRequest)
-    answer = await complete(request, principal, body, FRAMING, Messages(body, request.headers))
-    # Where Anthropic's clients look for it.
-    answer.headers["request-id"] = current().request_id
-    return answer
+    own = {"request-id": current().request_id}
+    return await complete(request, principal, body, FRAMING, Messages(body, request.headers), own=own)
 
 
 @router.post("/llm/{provider}/{model:path}/v1/messages/count_tokens", response_class=Response, include_in_schema=False)
@@ -53,7 +51,7 @@ async def count_tokens(request: Request, principal: Annotated[Principal, require
     headers = {
         "request-id": current().request_id,
         "x-dcoder-provider": counted.target.provider.name,
-        "x-dcoder-model": counted.target.model,
+        "x-dcoder-model": named(counted.target.model),
         "x-dcoder-estimated": str(counted.estimated).lower(),
     }
     return json_response({"input_tokens": counted.tokens}, headers)

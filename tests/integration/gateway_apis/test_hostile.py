@@ -1,6 +1,7 @@
 """Bodies that nobody sends by accident: each is refused as the caller's fault, on every route."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -43,6 +44,13 @@ async def test_hostile_bodies_are_the_caller_s_fault(as_tenant: Api, route: str)
         assert 400 <= reply.status < 500, (body, reply.status, reply.body)
     broken = await as_tenant.call("POST", route, data=b'{"model": ')
     assert broken.status == 400
+
+
+async def test_whatever_a_model_is_called_its_name_fits_in_a_header(as_tenant: Api) -> None:
+    for name in ("модель", "a\r\nset-cookie: b=c"):
+        asked = {"model": f"openai/{name}", "messages": WHOLE["messages"]}
+        reply = await as_tenant.call("POST", "/v1/messages/count_tokens", asked)
+        assert (reply.status, reply.headers["x-dcoder-model"]) == (200, quote(name, safe=": "))
 
 
 async def test_where_a_limit_holds_odd_numbers_and_lists_are_the_caller_s_fault(as_tenant: Api, tenant: Tenant) -> None:
