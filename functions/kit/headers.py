@@ -60,15 +60,12 @@ class KitRequest(Request):
         """
         if not hasattr(self, "_body"):
             message = await self._receive()
-            body = self._part(message)
-            if message.get("more_body", False):
-                parts = [body]
-                while message.get("more_body", False):
-                    message = await self._receive()
-                    parts.append(self._part(message))
-                body = b"".join(parts)
+            parts = [self._part(message)]
+            while message.get("more_body", False):
+                message = await self._receive()
+                parts.append(self._part(message))
             self._stream_consumed = True
-            self._body = body
+            self._body = parts[0] if len(parts) == 1 else b"".join(parts)
         return self._body
 
     async def json(self) -> Any:

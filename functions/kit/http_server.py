@@ -134,6 +134,10 @@ class HttpProtocol(HttpToolsProtocol):
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """The parser's call for each header."""
+        self.headers.append((name.lower(), value))
+
     def on_headers_complete(self) -> None:
         """The parser's call when a request's head has come; uvicorn's own knows only its own exchanges."""
         parser, scope = self.parser, self.scope
@@ -157,7 +161,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.access_log,
             self.server_state.default_headers,
             asyncio.Event(),
-            self.expect_100_continue,
+            dict(self.headers).get(b"expect", b"").lower() == b"100-continue",
             version != "1.0" and parser.should_keep_alive(),
             self.on_response_complete,
         )
