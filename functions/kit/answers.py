@@ -9,6 +9,8 @@ from starlette.types import Receive, Scope, Send
 # The name of an extension of ASGI, and of its one message: a whole answer to a request that is no HEAD, with `status`,
 # `headers` (names in lower case to values, both as text; the server adds the length) and `body`.
 WHOLE = "dcoder.whole"
+# The name of an extension without messages: no body is longer than its head announced.
+HOLDING = "dcoder.holding"
 
 
 class JsonAnswer(Response):

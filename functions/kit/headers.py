@@ -19,7 +19,7 @@ class RequestHeaders(Headers):
     """Starlette's headers; of several of one name the first is found, as there."""
 
     def __init__(self, scope: Scope) -> None:
-        super().__init__(scope=scope)
+        self._list = scope["headers"] = list(scope["headers"])
         # Servers give names in lower case (ASGI specification, HTTP connection scope).
         self._first = dict(reversed(self._list))
 
@@ -60,12 +60,9 @@ class KitRequest(Request):
         """
         if not hasattr(self, "_body"):
             message = await self._receive()
-            parts = [self._part(message)]
-            while message.get("more_body", False):
-                message = await self._receive()
-                parts.append(self._part(message))
+            is_all = message["type"] == "http.request" and not message.get("more_body", False)
+            self._body = message.get("body", b"") if is_all else await self._joined(message)
             self._stream_consumed = True
-            self._body = parts[0] if len(parts) == 1 else b"".join(parts)
         return self._body
 
     async def json(self) -> Any:
@@ -79,9 +76,13 @@ class KitRequest(Request):
             self._json = orjson.loads((await self.body()).removeprefix(_BYTE_ORDER_MARK))
         return self._json
 
-    def _part(self, message: Message) -> bytes:
-        if message["type"] == "http.disconnect":
-            self._is_disconnected = True
-            raise ClientDisconnect
-        part: bytes = message.get("body", b"")
-        return part
+    async def _joined(self, message: Message) -> bytes:
+        """A body in parts, of which this is the first."""
+        parts: list[bytes] = []
+        while message["type"] == "http.request":
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                return b"".join(parts)
+            message = await self._receive()
+        self._is_disconnected = True
+        raise ClientDisconnect

@@ -17,9 +17,9 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from functions.kit.answers import WHOLE
+from functions.kit.answers import HOLDING, WHOLE
 
-_EXTENSIONS: dict[str, dict[object, object]] = {WHOLE: {}}
+_EXTENSIONS: dict[str, dict[object, object]] = {WHOLE: {}, HOLDING: {}}
 # What the value of a header may hold (RFC 9110, section 5.5): all but control characters other than the tab.
 _PLAIN = bytes(code for code in range(256) if code == 9 or (code >= 32 and code != 127))
 

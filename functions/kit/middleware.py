@@ -9,7 +9,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.kit.answers import WHOLE
+from functions.kit.answers import HOLDING, WHOLE
 from functions.kit.context import RequestContext, current, serving
 from functions.kit.errors import DcoderError, Internal, InvalidRequest, PayloadTooLarge
 from functions.kit.failures import as_dcoder_error, error_response
@@ -72,10 +72,8 @@ class KitMiddleware:
         try:
             if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
                 raise InvalidRequest("the address holds the character NUL")
-            announced = headers.get("content-length")
-            if announced is not None:
-                exchange.check_announced(announced)
-            await self._app(scope, exchange.receive, exchange.send)
+            body = exchange.body(headers.get("content-length"), is_held_to_it=HOLDING in scope.get("extensions", ()))
+            await self._app(scope, body, exchange.send)
         except Exception as error:
             known = as_dcoder_error(error)
             if isinstance(known, Internal):
@@ -83,7 +81,7 @@ class KitMiddleware:
             if exchange.status:
                 # The answer has begun; breaking the connection is the only honest end.
                 raise
-            await error_response(known)(scope, exchange.receive, exchange.send)
+            await error_response(known)(scope, exchange.count, exchange.send)
 
     def _record(self, scope: Scope, status: int, seconds: float, span: server_span) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
@@ -125,13 +123,18 @@ class _Exchange:
         self.started = time.perf_counter()
         self.status = 0
 
-    def check_announced(self, length: str) -> None:
-        if not length.isdigit():
+    def body(self, announced: str | None, *, is_held_to_it: bool) -> Receive:
+        """Where the body is to be had from, unless it is announced as too large."""
+        if announced is None:
+            return self.count
+        if not announced.isdigit():
             raise InvalidRequest("Content-Length is not a number")
-        if int(length) > self._limit:
+        if int(announced) > self._limit:
             raise self._too_large()
+        return self._receive if is_held_to_it else self.count
 
-    async def receive(self) -> Message:
+    async def count(self) -> Message:
+        """The body's next part, if it and those before it are not too large."""
         message = await self._receive()
         if message["type"] == "http.request":
             self._seen += len(message.get("body", b""))

@@ -52,6 +52,29 @@ async def test_the_character_nul_in_an_address(client: httpx.AsyncClient, path: 
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
 
 
+@pytest.mark.parametrize("announced", [b"2", b"99999999", None])
+async def test_a_body_that_is_too_large_is_refused_whatever_was_announced(
+    app: FunctionApp, announced: bytes | None
+) -> None:
+    part = b"x" * load_catalogue().by_name("platform-tenants").body_limit
+    messages: list[Message] = [
+        {"type": "http.request", "body": part, "more_body": True},
+        {"type": "http.request", "body": b"x", "more_body": False},
+    ]
+    sent: list[Message] = []
+    headers = [(b"content-length", announced)] if announced else []
+    scope: Scope = {"type": "http", "method": "POST", "path": "/reads", "query_string": b"", "headers": headers}
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 413
+
+
 async def test_a_client_that_leaves_while_it_sends_is_no_bug(
     app: FunctionApp, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -15,13 +15,17 @@ from functions.kit.answers import JsonAnswer
 from functions.kit.http_server import CoalescingTransport, HttpProtocol
 
 asked: list[str] = []
+read: list[int] = []
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     assert scope["type"] == "http"
     asked.append(scope["path"])
-    while (await receive()).get("more_body"):
-        pass
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+    read.append(size)
     if scope["path"].startswith("/json"):
         await JsonAnswer(b"{}", {"x-said": unquote(scope["query_string"].decode())})(scope, receive, send)
         return
@@ -38,6 +42,7 @@ async def connected(*, idle: int = 5) -> AsyncIterator[tuple[asyncio.StreamReade
     server = await loop.create_server(lambda: HttpProtocol(config, state, {}), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     asked.clear()
+    read.clear()
     try:
         yield reader, writer
     finally:
@@ -122,6 +127,14 @@ async def test_a_body_in_parts_is_read_before_json_is_answered() -> None:
             await asyncio.sleep(0.01)
         whole = JSON % (b"a", b"")
         assert await reader.readexactly(len(whole)) == whole
+
+
+@pytest.mark.parametrize("more", [b"", b"content-length: 9\r\n", b"transfer-encoding: chunked\r\n"])
+async def test_no_body_is_longer_than_announced(more: bytes) -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"POST /json?a HTTP/1.1\r\nhost: x\r\n" + more + b"content-length: 5\r\n\r\nhello, world")
+        await reader.read()
+    assert read in ([], [5])
 
 
 async def test_a_connection_is_left_once_it_was_idle_for_long() -> None:
