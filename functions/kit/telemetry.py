@@ -60,16 +60,17 @@ def is_tracing() -> bool:
     return bool(_exporters)
 
 
-def tell_call(opened: bytes, own: bytes, *, traceparent: str, began_ns: int, ended_ns: int) -> None:
+def tell_call(parts: list[bytes], *, traceparent: str, began_ns: int, ended_ns: int) -> None:
     """Send a span of a call of a model that is over.
 
     Args:
-        opened: what it has in common with others, as `functions.kit.tracing.opening` gives it.
-        own: its own attributes, each behind a comma.
+        parts: what it has in common with others, as `functions.kit.tracing.opening` gives it, then its own attributes,
+            each behind a comma.
         traceparent: the span that it is a child of, as a `server_span` has it; empty outside any request.
     """
     _, trace_id, parent_id, _ = traceparent.split("-") if traceparent else ("", _new_id(16), "", "")
-    span = opened + own + closing(trace_id, _new_id(8), parent_id, began_ns, ended_ns)
+    parts.append(closing(trace_id, _new_id(8), parent_id, began_ns, ended_ns))
+    span = b"".join(parts)
     for exporter in _exporters:
         exporter.add(span)
 
@@ -86,16 +87,19 @@ class server_span:  # noqa: N801 - a context manager, used like a function
         answered: the route that the request took, the status of its answer and the tenant, once they are known.
     """
 
-    __slots__ = ("_asked", "_began_ns", "_ids", "_path", "answered", "traceparent")
+    __slots__ = ("_asked", "_began_ns", "_parent_id", "_path", "_span_id", "_trace_id", "answered", "traceparent")
 
     def __init__(self, method: str, function: str, path: str, caller: str | None) -> None:
         known = _TRACEPARENT.fullmatch(caller) if caller else None
-        trace_id, parent_id, flags = (_new_id(16), "", "00") if known is None else known.groups()
-        span_id = _new_id(8)
+        ids = _new_id(24)
+        span_id = ids[32:]
+        trace_id, parent_id, flags = (ids[:32], "", "00") if known is None else known.groups()
         # Where nothing is recorded here, it is for the caller to say whether others record it.
         self.traceparent = f"00-{trace_id}-{span_id}-{'01' if _collectors else flags}"
         self.answered: _Answered = (None, None, None)
-        self._ids = (trace_id, span_id, parent_id)
+        self._trace_id = trace_id
+        self._span_id = span_id
+        self._parent_id = parent_id
         self._asked = (method, function)
         self._path = path
         self._began_ns = time.time_ns()
@@ -106,16 +110,18 @@ class server_span:  # noqa: N801 - a context manager, used like a function
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if not _collectors:
             return
-        opened = _alike(*self._asked, self.answered, "" if kind is None else kind.__name__)
+        opened = _alike(self._asked, self.answered, "" if kind is None else kind.__name__)
         path = b',{"key":"url.path","value":{"stringValue":%b}}' % quoted(self._path)
-        span = b"".join((opened, path, closing(*self._ids, self._began_ns, time.time_ns())))
+        closed = closing(self._trace_id, self._span_id, self._parent_id, self._began_ns, time.time_ns())
+        span = b"".join((opened, path, closed))
         for exporter in _collectors:
             exporter.add(span)
 
 
 @lru_cache(maxsize=4096)
-def _alike(method: str, function: str, answered: _Answered, error: str) -> bytes:
+def _alike(asked: tuple[str, str], answered: _Answered, error: str) -> bytes:
     """How spans of requests begin that are alike but for what is in their paths."""
+    method, function = asked
     route, status, tenant_id = answered
     attributes = {
         "http.request.method": method,

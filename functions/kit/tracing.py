@@ -158,8 +158,10 @@ def closing(trace_id: str, span_id: str, parent_id: str, began_ns: int, ended_ns
     """How a span ends: ids in hex, that of its parent empty where it has none, and nanoseconds since 1970."""
     parent = f'"parentSpanId":"{parent_id}",' if parent_id else ""
     # 64 bits are text in protobuf's JSON.
-    times = f'"startTimeUnixNano":"{began_ns}","endTimeUnixNano":"{ended_ns}"'
-    return f'],"traceId":"{trace_id}","spanId":"{span_id}",{parent}{times}}}'.encode()
+    return (
+        f'],"traceId":"{trace_id}","spanId":"{span_id}",{parent}'
+        f'"startTimeUnixNano":"{began_ns}","endTimeUnixNano":"{ended_ns}"}}'
+    ).encode()
 
 
 def quoted(text: str) -> bytes:

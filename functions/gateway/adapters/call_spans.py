@@ -5,7 +5,6 @@ What a key's calls to a model have in common is encoded once; what is never the 
 
 import time
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,22 +39,20 @@ def _blanks(form: str, *names: str) -> bytes:
 
 
 _SESSION = _blanks('"stringValue":%b', "session.id", "gen_ai.conversation.id")
-# Sent as whole numbers, by the record's names of them.
-_COUNTED = {
-    "gen_ai.usage.input_tokens": "prompt_tokens",
-    "gen_ai.usage.output_tokens": "completion_tokens",
-    "gen_ai.usage.cache_read.input_tokens": "cached_prompt_tokens",
-    "gen_ai.usage.cache_creation.input_tokens": "cache_write_tokens",
-    "dcoder.cache.saved_tokens": "saved_tokens",
-    "dcoder.compression.saved_tokens": "compression_saved_tokens",
-    "langfuse.observation.metadata.saved_tokens": "saved_tokens",
-    "langfuse.observation.metadata.compression_saved_tokens": "compression_saved_tokens",
-    "dcoder.cost.micro_usd": "cost_micro_usd",
-}
-_counted = itemgetter(*_COUNTED.values())
 _IDS = _blanks('"stringValue":%b', "dcoder.usage.id", "dcoder.request.id", "langfuse.trace.metadata.request")
 _FIGURES = (
-    _blanks('"intValue":"%d"', *_COUNTED)
+    _blanks(
+        '"intValue":"%d"',
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "dcoder.cache.saved_tokens",
+        "langfuse.observation.metadata.saved_tokens",
+        "dcoder.compression.saved_tokens",
+        "langfuse.observation.metadata.compression_saved_tokens",
+        "dcoder.cost.micro_usd",
+    )
     + _blanks(r'"stringValue":"{\"input\":%d,\"output\":%d,\"total\":%d}"', "langfuse.observation.usage_details")
     + _blanks(r'"stringValue":"{\"total\":%d.%06d}"', "langfuse.observation.cost_details")
 )
@@ -68,31 +65,30 @@ _STREAMED = _blanks('"boolValue":true', "gen_ai.request.stream") + _blanks(
 
 def tell_ended(booking: Booking, record: UsageRecord, said: Said | None) -> None:
     """A call was counted."""
-    figures = _counted(vars(record))
-    prompt, completion, cost = figures[0], figures[1], figures[-1]
-    counted = _FIGURES % (*figures, prompt, completion, prompt + completion, *divmod(cost, 1_000_000))
-    outcome = (record.status, record.cached, record.estimated)
-    _tell(booking, outcome, counted if said is None else counted + _of_said(booking, said))
+    own = [_of_record(record)]
+    if said is not None:
+        own += _of_said(booking, said)
+    _tell(booking, (record.status, record.cached, record.estimated), own)
 
 
 def tell_failed(booking: Booking, code: str) -> None:
     """A call has ended without anything to count."""
-    _tell(booking, (code, None, None), b"")
+    _tell(booking, (code, None, None), [])
 
 
-def _tell(booking: Booking, outcome: _Outcome, own: bytes) -> None:
+def _tell(booking: Booking, outcome: _Outcome, own: list[bytes]) -> None:
     context, caller, (provider, model) = current(), booking.caller, booking.target
     asked = (booking.operation, provider.kind, provider.name, provider.base_url, model)
     asking = (context.platform_id, caller.tenant_id, caller.api_key_id, caller.user_id)
     opened = (_opened if len(model) <= _LONGEST_KEPT else _opened.__wrapped__)(asked, asking, outcome)
     request_id = quoted(caller.request_id)
-    ids = _IDS % (quoted(booking.usage_id), request_id, request_id)
+    parts = [opened, _IDS % (orjson.dumps(booking.usage_id), request_id, request_id), *own]
     if caller.session_id:
         session_id = quoted(caller.session_id)
-        ids += _SESSION % (session_id, session_id)
+        parts.append(_SESSION % (session_id, session_id))
     now = time.time_ns()
-    began = now - round((time.perf_counter() - (booking.asked or booking.started)) * 1e9)
-    tell_call(opened, ids + own, traceparent=context.traceparent, began_ns=began, ended_ns=now)
+    began = now - int((time.perf_counter() - (booking.asked or booking.started)) * 1e9)
+    tell_call(parts, traceparent=context.traceparent, began_ns=began, ended_ns=now)
 
 
 @lru_cache(maxsize=4096)
@@ -129,15 +125,36 @@ def _opened(asked: _Asked, asking: _Asking, outcome: _Outcome) -> bytes:
     return opening(f"{operation} {model}", made, attributes, error)
 
 
-def _of_said(booking: Booking, said: Said) -> bytes:
+def _of_record(record: UsageRecord) -> bytes:
+    prompt, completion, cost = record.prompt_tokens, record.completion_tokens, record.cost_micro_usd
+    saved, compressed = record.saved_tokens, record.compression_saved_tokens
+    return _FIGURES % (
+        prompt,
+        completion,
+        record.cached_prompt_tokens,
+        record.cache_write_tokens,
+        saved,
+        saved,
+        compressed,
+        compressed,
+        cost,
+        prompt,
+        completion,
+        prompt + completion,
+        cost // 1_000_000,
+        cost % 1_000_000,
+    )
+
+
+def _of_said(booking: Booking, said: Said) -> list[bytes]:
     body, completion = said.body, said.completion or {}
-    told = _of_answer(completion) + _OVERHEAD % (said.overhead_seconds * 1000)
+    told = [_of_answer(completion), _OVERHEAD % (said.overhead_seconds * 1000)]
     if said.first_chunk_seconds is not None:
-        told += _STREAMED % said.first_chunk_seconds
+        told.append(_STREAMED % said.first_chunk_seconds)
     if not _NUMBERS.isdisjoint(body):
-        told += _of_numbers(body)
+        told.append(_of_numbers(body))
     if booking.caller.settings.traced_content == "redacted":
-        told += _of_content(body, completion)
+        told.append(_of_content(body, completion))
     return told
 
 
@@ -147,7 +164,7 @@ def _of_answer(completion: Json) -> bytes:
         (choice,) = completion["choices"]
         answer_id, model, reason = completion["id"], completion["model"], choice["finish_reason"]
         if reason and isinstance(answer_id, str) and len(model) + len(reason) <= _LONGEST_KEPT:
-            return _answered(model, reason) + _ANSWER_ID % quoted(answer_id)
+            return _answered(model, reason) + _ANSWER_ID % orjson.dumps(answer_id)
     except (KeyError, TypeError, ValueError):
         # A provider's answer may be of any form.
         pass
