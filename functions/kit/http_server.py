@@ -34,29 +34,21 @@ class CoalescingTransport:
         self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
-        """Send `data` at the end of this turn."""
+        """Send `data` at the end of this turn, behind what others were sent before (docs/adr/0040)."""
         if not self._pending:
             self._call_soon(self.flush)
         self._pending.append(data)
-
-    def send(self, data: bytes) -> None:
-        """Send `data` now, behind what is pending."""
-        self.flush()
-        self._send(data)
 
     def flush(self) -> None:
         """Send what is pending now."""
         if self._pending:
             pending, self._pending = self._pending, []
-            self._send(pending[0] if len(pending) == 1 else b"".join(pending))
-
-    def _send(self, data: bytes) -> None:
-        try:
-            self._transport.write(data)
-        except RuntimeError:
-            # uvloop's word for a connection whose client has left since.
-            if not self._transport.is_closing():
-                raise
+            try:
+                self._transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
+            except RuntimeError:
+                # uvloop's word for a connection whose client has left since.
+                if not self._transport.is_closing():
+                    raise
 
     def close(self) -> None:
         """Send what is pending, then close."""
@@ -96,7 +88,7 @@ class Exchange(RequestResponseCycle):
             raise RuntimeError("an answer had begun before")
         self.response_started = True
         body = message["body"]
-        self.transport.send(self._head(message["status"], message["headers"], len(body)) + body)
+        self.transport.write(self._head(message["status"], message["headers"], len(body)) + body)
         self.response_complete = True
         self.message_event.set()
         if not self.keep_alive:
