@@ -31,7 +31,7 @@ class CoalescingTransport:
         self._transport = transport
         self._call_soon = loop.call_soon
         self._pending: list[bytes] = []
-        self.is_closing = transport.is_closing
+        self._is_closing = False
 
     def write(self, data: bytes) -> None:
         """Send `data` at the end of this turn, behind what others were sent before (docs/adr/0040)."""
@@ -50,10 +50,20 @@ class CoalescingTransport:
                 if not self._transport.is_closing():
                     raise
 
+        if self._is_closing:
+            self._transport.close()
+
     def close(self) -> None:
-        """Send what is pending, then close."""
-        self.flush()
-        self._transport.close()
+        """Close as soon as what is pending is sent; nothing more is read meanwhile."""
+        if self._pending:
+            self._is_closing = True
+            self._transport.pause_reading()
+        else:
+            self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether it is closed, or about to be."""
+        return self._is_closing or self._transport.is_closing()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -150,6 +150,40 @@ async def test_a_connection_is_left_once_it_was_idle_for_long() -> None:
         assert 0.9 < asyncio.get_running_loop().time() - asked_last < 3
 
 
+class Wire(asyncio.Transport):
+    """Tells what is done to it, and when."""
+
+    def __init__(self, done: list[str]) -> None:
+        super().__init__()
+        self.done = done
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.done.append(bytes(data).decode())
+
+    def close(self) -> None:
+        self.done.append("close")
+
+    def pause_reading(self) -> None:
+        self.done.append("pause")
+
+    def is_closing(self) -> bool:
+        return "close" in self.done
+
+
+@pytest.mark.parametrize("closes", [False, True])
+async def test_an_answer_leaves_behind_what_was_sent_to_others_before_it(closes: bool) -> None:
+    done: list[str] = []
+    ours = CoalescingTransport(Wire(done), asyncio.get_running_loop())
+    asyncio.get_running_loop().call_soon(done.append, "books")
+    ours.write(b"head,")
+    ours.write(b"body")
+    if closes:
+        ours.close()
+    assert ours.is_closing() is closes
+    await asyncio.sleep(0)
+    assert done == (["pause", "books", "head,body", "close"] if closes else ["books", "head,body"])
+
+
 def test_who_has_left_is_written_nothing_and_nothing_of_it_is_told() -> None:
     told: list[object] = []
 
