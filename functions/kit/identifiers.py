@@ -7,7 +7,7 @@ from uuid_utils import uuid7
 # What Postgres takes for one; other spellings are not ours.
 UUID_PATTERN = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _ID = re.compile(UUID_PATTERN)
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def new_id() -> str:
@@ -22,4 +22,4 @@ def is_id(text: str) -> bool:
 
 def is_request_id(text: str) -> bool:
     """Whether a client's request id may be kept: 1 to 128 of letters, digits, dot, underscore, hyphen."""
-    return _REQUEST_ID.match(text) is not None
+    return _REQUEST_ID.fullmatch(text) is not None
