@@ -27,6 +27,8 @@ _PARTS = 10
 _FRAMES = 13
 _TURNS = 9
 _TURN_SECONDS = 2.0
+# Requests a second that one worker is to make.
+_GOAL = 3_000
 _unasked = count(3 * 10**8, 10**7)
 
 
@@ -75,8 +77,9 @@ def main() -> int:
             console.print(embedding(direct, rows[3], options.seconds))
             with own.undisturbed():
                 console.print(streaming(direct, own, options.seconds))
-            with own.undisturbed():
-                console.print(opened(direct, own.miss, half, options.seconds))
+            for rate in (_GOAL / 2, half):
+                with own.undisturbed():
+                    console.print(opened(direct, own.miss, rate, options.seconds))
             console.print(started(own))
             beside = [bare_relay(direct, own)]
             beside += [PEER_TARGETS[name](direct) for name in filter(None, options.peers.split(","))]
@@ -164,9 +167,9 @@ def streaming(direct: Target, own: Ours, seconds: float) -> str:
 
 
 def opened(direct: Target, target: Target, rate: float, seconds: float) -> str:
-    """What is added at half of the maximum rate, whatever the target does."""
+    """What is added at a rate, whatever the target does."""
     plain = open_loop(direct, rate, seconds)
-    load = open_loop(replace(target, first=2 * 10**7), rate, seconds)
+    load = open_loop(replace(target, first=next(_unasked)), rate, seconds)
     added = ", ".join(f"p{share * 100:.0f} {load.last(share) - plain.last(share):.2f} ms" for share in (0.5, 0.99))
     return f"open loop at {rate:.0f}/s: added {added}"
 
