@@ -1,6 +1,5 @@
 """A call's span says what the conventions have for it, attribute for attribute, whatever others name things."""
 
-import json
 import time
 from typing import Any
 
@@ -13,8 +12,8 @@ from functions.gateway.core.usage import Said
 from functions.kit import telemetry
 from functions.kit.context import RequestContext, serving
 from functions.kit.settings import TenantSettings
+from tests.unit.spans import PARENT, TRACE, Spans
 
-TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HOSTILE = ('"}]},{"', "\\\n\x00", "%d%s%%", "é\U0001f600", "x" * 5_000, "")
 BODY: Json = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
 ANSWER: Json = {"id": "c-1", "model": "gpt-4o-mini-2024", "choices": [{"finish_reason": "stop"}]}
@@ -38,13 +37,6 @@ ALWAYS: Json = {
     "langfuse.trace.metadata.tenant": "tenant-1",
     "langfuse.trace.tags": ["tenant:tenant-1"],
 }
-
-
-class Spans(list[Any]):
-    """Stands in for an exporter."""
-
-    def add(self, span: bytes) -> None:
-        self.append(json.loads(span))
 
 
 @pytest.fixture

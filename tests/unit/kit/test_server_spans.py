@@ -1,22 +1,14 @@
 """A request's span says what was asked and answered, and is in its caller's trace."""
 
-import json
 from typing import Any
 
 import pytest
 
 from functions.kit import telemetry
 from functions.kit.telemetry import server_span
+from tests.unit.spans import PARENT, TRACE, Spans
 
-TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 FROM_CALLER = f"00-{TRACE}-{PARENT}-00"
-
-
-class Spans(list[Any]):
-    """Stands in for an exporter."""
-
-    def add(self, span: bytes) -> None:
-        self.append(json.loads(span))
 
 
 @pytest.fixture
