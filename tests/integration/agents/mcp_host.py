@@ -173,7 +173,7 @@ async def mcp_host(port: int) -> AsyncIterator[McpHost]:
         else:
             await answer(scope, receive, send)
 
-    serving = _Quiet(uvicorn.Config(app, port=port, log_level="critical", lifespan="off", timeout_graceful_shutdown=1))
+    serving = _Quiet(uvicorn.Config(app, port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
 
     async def serve() -> None:
         async with manager.run():
