@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 import orjson
 
 _EVERY_SECONDS = 2.0
-# So many are worth a request; where the collector is slow, more go into one.
-_WORTH_SENDING = 128
+# So many go into one request, which costs the loop the interpreter for some tenths of a millisecond.
 _BATCH = 512
 _MOST_WAITING = 8192
 # All that a batch is tried for, and all that an ending process waits.
@@ -72,7 +71,7 @@ class SpanExporter:
             self._dropped += 1
             return
         self._waiting.append(span)
-        if waiting == _WORTH_SENDING:
+        if waiting == _BATCH:
             self._wake.set()
 
     def end(self) -> None:

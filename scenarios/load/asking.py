@@ -22,6 +22,10 @@ _LONGEST_CONNECT = 30.0
 _MOST_CONNECTIONS = 256
 
 
+class Overrun(ScenarioError):
+    """A target does not keep up with the rate that it is asked at."""
+
+
 @dataclass(slots=True)
 class Load:
     """What came of a load: seconds by request, to the answer's first byte and to its last.
@@ -64,6 +68,7 @@ def open_loop(target: Target, rate: float, seconds: float) -> Load:
     """Ask at random moments (Poisson), at a rate per second, whatever becomes of the answers.
 
     Raises:
+        Overrun: so many requests were under way at once that the target does not keep up.
         ScenarioError: an answer was not 200, or did not come from where the target's must.
     """
     return uvloop.run(_open(target, rate, seconds))
@@ -102,16 +107,16 @@ async def _open(target: Target, rate: float, seconds: float) -> Load:
         idle.append(wire)
 
     async with asyncio.TaskGroup() as group:
-        while due < seconds:
+        while due < seconds and made <= _MOST_CONNECTIONS:
             await asyncio.sleep(max(0.0, started + due - time.perf_counter()))
             number += 1
             if not idle:
-                if made >= _MOST_CONNECTIONS:
-                    raise ScenarioError(f"{target.name} does not keep up with {rate:.0f} requests/s")
                 idle.append(await _connect(target))
                 made += 1
             group.create_task(ask(idle.pop(), target.request(number), due))
             due += dice.expovariate(rate)
+    if made > _MOST_CONNECTIONS:
+        raise Overrun(f"{target.name} does not keep up with {rate:.0f} requests/s")
     load.seconds = time.perf_counter() - started
     for wire in idle:
         wire.close()
