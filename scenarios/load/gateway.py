@@ -9,7 +9,8 @@ import argparse
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from statistics import median
@@ -29,8 +30,8 @@ _TURNS = 9
 _OPEN_TURNS = 7
 _TURN_SECONDS = 2.0
 _OPEN_SECONDS = 4.0
-# Requests a second: where the search for the greatest rate begins, and how much it adds each time.
-_FIRST_RATE, _FASTER = 1_500.0, 1.1
+# Where the search for the greatest rate at random moments begins, as a share of that on many connections, and its step.
+_FIRST_SHARE, _FASTER = 0.4, 1.1
 _unasked = count(3 * 10**8, 10**7)
 
 
@@ -79,9 +80,8 @@ def main() -> int:
             console.print(embedding(direct, rows[3], options.seconds))
             with own.undisturbed():
                 console.print(streaming(direct, own, options.seconds))
-            for rate in (kept_up(own) / 2, half):
-                with own.undisturbed():
-                    console.print(opened(direct, own.miss, rate))
+            for rate in (kept_up(own, rows[1].many.rate * _FIRST_SHARE) / 2, half):
+                console.print(opened(direct, own.miss, rate, own.undisturbed))
             console.print(started(own))
             beside = [bare_relay(direct, own)]
             beside += [PEER_TARGETS[name](direct) for name in filter(None, options.peers.split(","))]
@@ -169,37 +169,46 @@ def streaming(direct: Target, own: Ours, seconds: float) -> str:
     return f"streams: first frame {added:.2f} ms later at the median; {many.rate:.0f} streams/s; {counted}"
 
 
-def kept_up(own: Ours) -> float:
+def kept_up(own: Ours, rate: float) -> float:
     """The greatest rate of calls at random moments that ours keeps up with.
 
     Less than it makes on a fixed number of connections: those wait for each other, and what comes together costs less.
+
+    Args:
+        rate: where to begin.
     """
-    rate = 0.0
-    while any(keeps_up(own, rate * _FASTER or _FIRST_RATE) for _ in range(2)):
-        rate = rate * _FASTER or _FIRST_RATE
+    while not keeps_up(own, rate):
+        rate /= _FASTER
+    while keeps_up(own, rate * _FASTER):
+        rate *= _FASTER
     console.print(f"open loop: ours, miss keeps up with {rate:.0f}/s")
     return rate
 
 
 def keeps_up(own: Ours, rate: float) -> bool:
-    """Whether ours does at this rate."""
-    with own.undisturbed():
-        try:
+    """Whether ours does at this rate, in one of two tries."""
+    for _ in range(2):
+        with own.undisturbed(), suppress(Overrun):
             open_loop(replace(own.miss, first=next(_unasked)), rate, _OPEN_SECONDS)
-        except Overrun:
-            return False
-    return True
+            return True
+    return False
 
 
-def opened(direct: Target, target: Target, rate: float) -> str:
+def opened(
+    direct: Target, target: Target, rate: float, around: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> str:
     """What is added at a rate, whatever the target does: the median of some turns, and each turn's 99th percentile.
 
     One turn in which the machine did something else for some milliseconds is not the target's.
+
+    Args:
+        around: what each turn is within.
     """
     medians, slow = [], []
     for _ in range(_OPEN_TURNS):
-        plain = open_loop(direct, rate, _OPEN_SECONDS / 2)
-        load = open_loop(replace(target, first=next(_unasked)), rate, _OPEN_SECONDS)
+        with around():
+            plain = open_loop(direct, rate, _OPEN_SECONDS / 2)
+            load = open_loop(replace(target, first=next(_unasked)), rate, _OPEN_SECONDS)
         medians.append(load.last(0.5) - plain.last(0.5))
         slow.append(load.last(0.99) - plain.last(0.99))
     turns = ", ".join(f"{one:.1f}" for one in sorted(slow))
