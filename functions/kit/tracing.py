@@ -71,7 +71,7 @@ class SpanExporter:
             self._dropped += 1
             return
         self._waiting.append(span)
-        if waiting == _BATCH:
+        if waiting + 1 == _BATCH:
             self._wake.set()
 
     def end(self) -> None:
@@ -85,9 +85,11 @@ class SpanExporter:
 
     def _run(self) -> None:
         while not self._ending.is_set() or self._waiting:
-            self._wake.wait(_EVERY_SECONDS)
+            is_full = self._wake.wait(_EVERY_SECONDS)
             self._wake.clear()
-            while self._waiting:
+            # What does not fill a request waits for more, but no longer than that.
+            least = _BATCH if is_full and not self._ending.is_set() else 1
+            while len(self._waiting) >= least:
                 batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
                 try:
                     # One copy of them all.

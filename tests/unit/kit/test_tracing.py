@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from functions.kit import tracing
 from functions.kit.tracing import SpanExporter, SpanKind, closing, encoded_attributes, opening, quoted
 
 
@@ -22,7 +23,7 @@ class Came(list[Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.twice = asyncio.Event()
+        self.once, self.twice = asyncio.Event(), asyncio.Event()
 
 
 @asynccontextmanager
@@ -32,6 +33,7 @@ async def collector(*statuses: int) -> AsyncIterator[tuple[str, Came]]:
 
     async def take(request: web.Request) -> web.Response:
         came.append(json.loads(await request.read()))
+        came.once.set()
         if len(came) > 1:
             came.twice.set()
         return web.Response(status=statuses[min(len(came), len(statuses)) - 1], headers={"location": "/elsewhere"})
@@ -64,6 +66,24 @@ async def test_what_waits_at_the_end_is_sent() -> None:
     assert came[0]["resourceSpans"][0]["resource"] == {
         "attributes": [{"key": "service.name", "value": {"stringValue": "s"}}]
     }
+
+
+async def test_a_full_request_leaves_at_once_and_what_fills_none_waits_for_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tracing, "_EVERY_SECONDS", 60)
+    async with collector(200) as (url, came):
+        exporter = SpanExporter(url, {}, {})
+        for number in range(515):
+            exporter.add(span(str(number)))
+        await asyncio.wait_for(came.once.wait(), 30)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(came.twice.wait(), 0.3)
+        for number in range(515, 600):
+            exporter.add(span(str(number)))
+        await ended(exporter)
+    assert [len(names(one)) for one in came] == [512, 88]
+    assert [name for one in came for name in names(one)] == [str(number) for number in range(600)]
 
 
 @pytest.mark.parametrize("status", [302, 400])
