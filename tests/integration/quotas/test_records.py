@@ -1,4 +1,4 @@
-"""Records and what was said in their calls: at once, from the disk after a Redis that was away, and late."""
+"""Records and what was said in their calls: at once, from the disk after a Redis that was away or full, and late."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from functions.gateway.adapters.redis_link import RedisAway
+from functions.gateway.adapters.redis_link import RedisAway, RedisRefused
 from functions.gateway.adapters.redis_meter import RedisMeter
 from functions.gateway.adapters.spool import Spool
+from functions.gateway.core.quota import Need, holds
+from functions.kit.errors import DependencyUnavailable
 from functions.kit.quotas import PENDING, span_of
 from tests.integration.quotas.gateways import NOON, Books, Directory, limit, meters, record
 from tests.integration.stateful.nats.servers import Server
@@ -56,6 +58,29 @@ async def test_what_is_counted_late_leaves_no_counter_behind(
     assert [one["usageId"] for one in await books.told("r")] == [late.usage_id, timely.usage_id]
     assert not await books.client.exists(minute.key(span_of("minute", began)))
     assert (await books.of(minute), await books.client.ttl(minute.key(span_of("minute", NOON))) > 0) == ((4, 0), True)
+
+
+async def test_a_full_redis_holds_nothing_and_what_ends_meanwhile_waits_on_disk(
+    books: Books, redis_process: Server, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    hard = limit(100)
+    (gateway,) = await meters(stack, redis_process.port, tmp_path, 1, Directory(hard))
+    under_way = record(prompt_tokens=5)
+    held = holds([hard], Need(tokens=9), NOON)
+    await gateway.reserve(under_way, held, 0)
+    await books.client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(DependencyUnavailable):
+            await gateway.reserve(record(), held, 0)
+        await gateway.begin(under_way, [hard], held=True).finish()
+        with pytest.raises(RedisRefused, match="OOM"):
+            await gateway._spool.replay_once(gateway.replay)
+        assert (await books.of(hard), await books.told("r")) == ((0, 9), [])
+    finally:
+        await books.client.config_set("maxmemory", 0)
+    assert await _replayed(gateway._spool, gateway) == 1
+    assert [one["usageId"] for one in await books.told("r")] == [under_way.usage_id]
+    assert (await books.of(hard), await books.held()) == ((5, 0), (0, 0))
 
 
 async def _replayed(spool: Spool, gateway: RedisMeter) -> int:
