@@ -18,7 +18,7 @@ import uvloop
 from scenarios.load.targets import Target
 from scenarios.platform import ScenarioError
 
-_LONGEST_CONNECT = 30.0
+_LONGEST_WAIT = 30.0
 _MOST_CONNECTIONS = 256
 
 
@@ -69,6 +69,7 @@ def open_loop(target: Target, rate: float, seconds: float) -> Load:
 
     Raises:
         Overrun: so many requests were under way at once that the target does not keep up.
+        TimeoutError: the target left some unanswered for long.
         ScenarioError: an answer was not 200, or did not come from where the target's must.
     """
     return uvloop.run(_open(target, rate, seconds))
@@ -106,7 +107,7 @@ async def _open(target: Target, rate: float, seconds: float) -> Load:
         _take(load, target, answer, time.perf_counter())
         idle.append(wire)
 
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.timeout(seconds + _LONGEST_WAIT), asyncio.TaskGroup() as group:
         while due < seconds and made <= _MOST_CONNECTIONS:
             await asyncio.sleep(max(0.0, started + due - time.perf_counter()))
             number += 1
@@ -115,11 +116,11 @@ async def _open(target: Target, rate: float, seconds: float) -> Load:
                 made += 1
             group.create_task(ask(idle.pop(), target.request(number), due))
             due += dice.expovariate(rate)
-    if made > _MOST_CONNECTIONS:
-        raise Overrun(f"{target.name} does not keep up with {rate:.0f} requests/s")
     load.seconds = time.perf_counter() - started
     for wire in idle:
         wire.close()
+    if made > _MOST_CONNECTIONS:
+        raise Overrun(f"{target.name} does not keep up with {rate:.0f} requests/s")
     return load
 
 
@@ -187,7 +188,7 @@ class _Wire(asyncio.Protocol):
 async def _connect(target: Target) -> _Wire:
     address = urlsplit(target.url)
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(_LONGEST_CONNECT):
+    async with asyncio.timeout(_LONGEST_WAIT):
         _, wire = await loop.create_connection(_Wire, address.hostname or "", address.port or 80)
     return wire
 
