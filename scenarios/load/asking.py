@@ -19,6 +19,8 @@ from scenarios.load.targets import Target
 from scenarios.platform import ScenarioError
 
 _LONGEST_WAIT = 30.0
+# How long an open loop asks before what it asks is measured: its connections are made then, and what lay idle wakes up.
+_WARM_UP_SECONDS = 0.5
 _MOST_CONNECTIONS = 256
 
 
@@ -67,6 +69,8 @@ def closed(target: Target, connections: int, *, seconds: float = 1e9, amount: fl
 def open_loop(target: Target, rate: float, seconds: float) -> Load:
     """Ask at random moments (Poisson), at a rate per second, whatever becomes of the answers.
 
+    What is asked in the half second before is not in the load.
+
     Raises:
         Overrun: so many requests were under way at once that the target does not keep up.
         TimeoutError: the target left some unanswered for long.
@@ -96,18 +100,18 @@ async def _closed(target: Target, connections: int, seconds: float, amount: floa
 
 
 async def _open(target: Target, rate: float, seconds: float) -> Load:
-    load, dice = Load(), random.Random(5)  # noqa: S311 - a load
+    warming, load, dice = Load(), Load(), random.Random(5)  # noqa: S311 - a load
     idle = [await _connect(target) for _ in range(16)]
-    made, due, number = len(idle), 0.0, 0
-    started = time.perf_counter()
+    made, due, number = len(idle), -_WARM_UP_SECONDS, 0
+    started = time.perf_counter() + _WARM_UP_SECONDS
 
     async def ask(wire: "_Wire", request: bytes, due: float) -> None:
         answer = await wire.ask(request)
         answer.asked = started + due
-        _take(load, target, answer, time.perf_counter())
+        _take(warming if due < 0 else load, target, answer, time.perf_counter())
         idle.append(wire)
 
-    async with asyncio.timeout(seconds + _LONGEST_WAIT), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(_WARM_UP_SECONDS + seconds + _LONGEST_WAIT), asyncio.TaskGroup() as group:
         while due < seconds and made <= _MOST_CONNECTIONS:
             await asyncio.sleep(max(0.0, started + due - time.perf_counter()))
             number += 1

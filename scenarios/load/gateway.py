@@ -27,7 +27,6 @@ console = Console(soft_wrap=True)
 _PARTS = 10
 _FRAMES = 13
 _TURNS = 9
-_OPEN_TURNS = 7
 _TURN_SECONDS = 2.0
 _OPEN_SECONDS = 4.0
 # Requests a second that one worker is to make.
@@ -207,7 +206,7 @@ def opened(
         around: what each turn is within.
     """
     medians, slow = [], []
-    for _ in range(_OPEN_TURNS):
+    for _ in range(_TURNS):
         with around():
             plain = open_loop(direct, rate, _OPEN_SECONDS / 2)
             try:

@@ -46,7 +46,8 @@ class Provider(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio's call when connected."""
         self._transport = transport
-        self._pending = b""
+        # Of a batch of spans, a megabyte comes in pieces.
+        self._pending = bytearray()
 
     def data_received(self, data: bytes) -> None:
         """Asyncio's call with bytes."""
@@ -57,15 +58,16 @@ class Provider(asyncio.Protocol):
             size = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
             if len(self._pending) < end + 4 + size:
                 return
-            body = self._pending[end + 4 : end + 4 + size]
-            self._pending = self._pending[end + 4 + size :]
-            self._transport.write(_answer(head, body))  # type: ignore[attr-defined]
+            self._transport.write(_answer(head, self._pending[end + 4 : end + 4 + size]))  # type: ignore[attr-defined]
+            del self._pending[: end + 4 + size]
 
 
-def _answer(head: bytes, body: bytes) -> bytes:
+def _answer(head: bytearray, body: bytearray) -> bytes:
     if b"/embeddings " in head:
         return EMBEDDING
-    return STREAM if b'"stream":true' in body.replace(b" ", b"") else WHOLE
+    # What else is posted here is spans.
+    is_chat = b"/chat/completions " in head
+    return STREAM if is_chat and b'"stream":true' in body.replace(b" ", b"") else WHOLE
 
 
 async def serve(port: int) -> None:

@@ -177,12 +177,14 @@ class Ours:
     def undisturbed(self) -> Iterator[None]:
         """What follows from calls stands still within the block, and is worked off at its end.
 
-        Redis has just rewritten its append-only file when it begins: that takes one of two cores for a second.
+        Redis has just rewritten its append-only file when it begins, which takes one of two cores for a second, and
+        what was worked off before is on the disk.
         """
         self._rewrite()
         supervisor = psutil.Process(self.supervisor)
         supervisor.suspend()
         _tell(self.beside, psutil.Process.suspend)
+        os.sync()
         try:
             yield
         finally:

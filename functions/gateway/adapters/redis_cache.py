@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 import time
+from collections.abc import Coroutine
 from functools import lru_cache
 from typing import Any
 
@@ -52,6 +53,8 @@ _NOTE_SECONDS = 1.0
 _FULLEST = 0.8
 # Parts that `FIND` is given.
 _LOOK_LENGTH = 5
+# Parts that `STORE` is given, but for what the other tier needs.
+_STORE_LENGTH = 13
 # Of what a hash and its bookkeeping take besides the fields themselves.
 _OVERHEAD_BYTES = 600
 
@@ -136,26 +139,42 @@ class RedisAnswerCache:
             await counting
         return candidates, await learned
 
-    async def store(self, key: CacheKey, completion: Json, vector: QuestionVector | None, policy: CachePolicy) -> None:
-        """Keep an answer in both tiers, within the tenant's room, and let others have it."""
-        entry = orjson.dumps({"at": time.time(), "completion": completion})
-        fields: tuple[Any, ...] = ()
-        if self._is_full:
+    def store(
+        self, key: CacheKey, completion: Json, vector: QuestionVector | None, policy: CachePolicy
+    ) -> Coroutine[Any, Any, None]:
+        """Keep an answer in both tiers, within the tenant's room, and let others have it.
+
+        For the exact tier alone it is sent now, and waited for later.
+        """
+        try:
+            entry = orjson.dumps({"at": time.time(), "completion": completion})
+        except orjson.JSONEncodeError as error:
+            # A provider's answer may be nested deeper than can be written.
+            return _not_kept(error)
+        size = len(entry) + len(key.question) + (len(vector.data) if vector else 0) + _OVERHEAD_BYTES
+        told = [_of_tenant(key.tenant_id), written_bytes(key.exact.encode()), _of_policy(policy)]
+        told += written_number(size), _of_model(key.provider, key.model), written_bytes(entry)
+        parts = b"".join(told)
+        is_ready = vector is None and not self._is_full
+        return self._keep(key, vector, parts, STORE.begin(self._link, _STORE_LENGTH, parts) if is_ready else None)
+
+    async def _keep(
+        self, key: CacheKey, vector: QuestionVector | None, parts: bytes, begun: "asyncio.Future[Any] | None"
+    ) -> None:
+        if self._is_full and begun is None:
             # Only for a while: the lease that others wait on ends by itself.
             _logger.warning("redis has no room left for answers")
             return
+        fields: tuple[Any, ...] = ()
         try:
             if vector is not None and await self._ensure_index(vector.dimensions):
                 fields = (
                     "dimensions", vector.dimensions, "tenant", key.tenant_id, "scope", _scope(key, vector),
                     "question", key.question, "vector", vector.data,
                 )  # fmt: skip
-            size = len(entry) + len(key.question) + (len(vector.data) if vector else 0) + _OVERHEAD_BYTES
-            parts = [_of_tenant(key.tenant_id), written_bytes(key.exact.encode()), _of_policy(policy)]
-            parts += written_number(size), _of_model(key.provider, key.model), written_bytes(entry), written(*fields)
-            await STORE.result(self._link, 13 + len(fields), b"".join(parts))
+            await STORE.result(self._link, _STORE_LENGTH + len(fields), parts + written(*fields), begun)
         except (RedisAway, RedisRefused) as error:
-            _logger.info("an answer was not cached", extra={"reason": str(error)})
+            await _not_kept(error)
 
     async def remember_hit(self, key: CacheKey, request_id: str, answer: CachedAnswer) -> None:
         """Keep for a day which answer a request was given, so that it can be reported."""
@@ -247,6 +266,10 @@ class RedisAnswerCache:
                 return False
         self._indexes.add(dimensions)
         return True
+
+
+async def _not_kept(error: Exception) -> None:
+    _logger.info("an answer was not cached", extra={"reason": str(error)})
 
 
 def base(tenant_id: str) -> str:

@@ -375,14 +375,14 @@ class Completions:
     def _keeping(self, call: Call, completion: Json) -> Work | None:
         """What keeps an answer; None where it may not be kept, which those who wait for it are told."""
         if call.key is not None and call.control.may_store and may_store(completion):
-            return self._kept(call, completion)
+            return self._kept(call, self._cache.store(call, call.key, completion))
         self._cache.let_others(call)
         self._landed(call)
         return None
 
-    async def _kept(self, call: Call, completion: Json) -> None:
+    async def _kept(self, call: Call, storing: Work) -> None:
         try:
-            await self._cache.store(call, completion)
+            await storing
         finally:
             self._landed(call)
 

@@ -1,7 +1,7 @@
 """What the gateway needs from the outside."""
 
 from asyncio import Future
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -109,8 +109,10 @@ class AnswerCache(Protocol):
         """The nearest questions asked under the same conditions, nearest first, and what the tenant's taught."""
         ...
 
-    async def store(self, key: CacheKey, completion: Json, vector: QuestionVector | None, policy: CachePolicy) -> None:
-        """Keep an answer, and let others have it."""
+    def store(
+        self, key: CacheKey, completion: Json, vector: QuestionVector | None, policy: CachePolicy
+    ) -> Coroutine[Any, Any, None]:
+        """Keep an answer, and let others have it: begun at once, as far as it can be, and to be waited for."""
         ...
 
     async def remember_hit(self, key: CacheKey, request_id: str, answer: CachedAnswer) -> None:

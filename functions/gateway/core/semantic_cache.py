@@ -91,15 +91,13 @@ class SemanticCache:
         self._store.note(call.caller.tenant_id, {"miss": 1})
         return None
 
-    async def store(self, call: "Call", completion: Json) -> None:
-        """Keep an answer for as long as the tenant wishes."""
-        if call.key is None:
-            return
+    def store(self, call: "Call", key: CacheKey, completion: Json) -> Coroutine[Any, Any, None]:
+        """Keep an answer for as long as the tenant wishes: begun at once, as far as it can be, and to be waited for."""
         settings = call.caller.settings
         policy = CachePolicy(settings.cache_ttl_seconds, settings.cache_max_entries, settings.cache_max_bytes)
-        await self._store.store(call.key, completion, await self._vector(call), policy)
-        if call.compared is not None:
-            await self._compare(call, call.compared, completion)
+        if call.vector is None:
+            return self._store.store(key, completion, None, policy)
+        return self._store_similar(call, key, completion, policy, call.vector)
 
     def let_others(self, call: "Call") -> None:
         """The call will keep no answer: whoever waits for it may ask."""
@@ -124,6 +122,18 @@ class SemanticCache:
         if call.key is None or not answer.entry_id:
             return None
         return self._store.remember_hit(call.key, call.caller.request_id, answer)
+
+    async def _store_similar(
+        self,
+        call: "Call",
+        key: CacheKey,
+        completion: Json,
+        policy: CachePolicy,
+        vector: "asyncio.Future[QuestionVector | None]",
+    ) -> None:
+        await self._store.store(key, completion, await vector, policy)
+        if call.compared is not None:
+            await self._compare(call, call.compared, completion)
 
     async def _similar(self, call: "Call", key: CacheKey) -> CachedAnswer | None:
         call.vector = asyncio.get_running_loop().create_future()
@@ -161,9 +171,6 @@ class SemanticCache:
                 await self._feedback.observe(caller.tenant_id, caller.settings, given, right=agree)
         except DcoderError as error:
             _logger.info("two answers were not compared", extra={"reason": error.code})
-
-    async def _vector(self, call: "Call") -> QuestionVector | None:
-        return None if call.vector is None else await call.vector
 
     async def _embed(self, call: "Call", key: CacheKey, vector: "asyncio.Future[QuestionVector | None]") -> None:
         found = None

@@ -3,13 +3,14 @@
 import asyncio
 import itertools
 import random
+from typing import Any
 
 import pytest
 
 from functions.gateway.adapters.redis_cache import ANSWERS, base
 from functions.gateway.core.models import CachePolicy
 from functions.kit.identifiers import new_id
-from tests.integration.gateway_cache.stores import ANYTHING, TENANT, Store, key, longer, vector
+from tests.integration.gateway_cache.stores import ANYTHING, ROOM, TENANT, Store, completion, key, longer, vector
 from tests.integration.stateful.nats.servers import Server
 from tests.platform import eventually
 
@@ -27,6 +28,34 @@ async def test_an_answer_is_found_again_by_its_request_and_by_a_question_like_it
     assert found.question == "What is TLS?"
     assert 0.99 < found.answer.similarity < 1
     assert found.answer.entry_id == key("What is TLS?").exact
+
+
+async def test_an_answer_is_on_its_way_before_it_is_waited_for(store: Store) -> None:
+    await store.keep(key("Which lake is the largest?"), "the Caspian Sea")
+    keeping = store.answers.store(key("What is TLS?"), completion("a protocol"), None, ROOM)
+    await eventually(lambda: found_by(store, "What is TLS?"))
+    await keeping
+    assert await store.exact(key("What is TLS?")) == "a protocol"
+
+
+async def found_by(store: Store, question: str) -> bool:
+    return await store.exact(key(question)) is not None
+
+
+async def test_an_answer_is_kept_by_a_redis_that_has_forgotten_how(store: Store) -> None:
+    await store.keep(key("Which lake is the largest?"), "the Caspian Sea")
+    await store.client.script_flush()
+    await store.keep(key("What is TLS?"), "a protocol")
+    assert await store.exact(key("What is TLS?")) == "a protocol"
+
+
+async def test_an_answer_nested_too_deep_to_be_written_is_not_kept(store: Store) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(254):
+        deep = {"x": deep}
+    await store.answers.store(key("What is TLS?"), deep, None, ROOM)
+    await store.answers.store(key("What is TLS?"), deep, HERE, ROOM)
+    assert (await store.answers.find_exact(key("What is TLS?"), ANYTHING)).answer is None
 
 
 async def test_nothing_of_another_tenant_is_found_even_by_the_same_words(store: Store) -> None:
