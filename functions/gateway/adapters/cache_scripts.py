@@ -1,17 +1,18 @@
 """The scripts of the answer cache. Each is one step for everybody else: all of it has happened, or nothing.
 
-A tenant's cache is a hash `answer:t:<tenant>:cache:<id>` per answer and, under `t:<tenant>:cache:`, the sorted sets
-`used` (when each was last given) and `expires`, the hash `sizes` (bytes of each) and the hash `totals`. What was
-learned of entries outlives them: `seen:<id>` and `seen` list observations as `similarity verdict`, `learned:<id>` and
-`learned` hold what follows from them as `version start threshold`. `flight:<id>` is held by the process that asks a
-provider just now.
+A tenant's cache is a hash per answer, `answer:t:<tenant>:cache:<id>` where it has a vector and
+`t:<tenant>:cache:plain:<id>` where not (each write to the former takes RediSearch's time), and, under
+`t:<tenant>:cache:`, the sorted sets `used` (when each was last given) and `expires`, the hash `sizes` (bytes of each)
+and the hash `totals`. What was learned of entries outlives them: `seen:<id>` and `seen` list observations as
+`similarity verdict`, `learned:<id>` and `learned` hold what follows from them as `version start threshold`.
+`flight:<id>` is held by the process that asks a provider just now.
 """
 
 from functions.gateway.adapters.redis_link import Script
 
 _NAMES = """
 local call, base = redis.call, KEYS[1]
-local answer = 'answer:' .. base
+local answer, plain = 'answer:' .. base, base .. 'plain:'
 """
 _BOOKS = (
     _NAMES
@@ -27,7 +28,7 @@ _DROP = """
 local function drop(id)
     local size = call('HGET', sizes, id)
     if not size then return 0 end
-    call('DEL', answer .. id)
+    call('DEL', answer .. id, plain .. id)
     call('ZREM', used, id)
     call('ZREM', expires, id)
     call('HDEL', sizes, id)
@@ -43,7 +44,7 @@ for _, id in ipairs(call('ZRANGEBYSCORE', expires, '-inf', moment, 'LIMIT', 0, 2
 # from now on, 2 somebody else, 0 nobody.
 FIND = Script("""
 local call, base, id = redis.call, KEYS[1], ARGV[1]
-local found = call('HGET', 'answer:' .. base .. id, 'answer')
+local found = call('HGET', base .. 'plain:' .. id, 'answer') or call('HGET', 'answer:' .. base .. id, 'answer')
 if found then return found end
 if ARGV[3] == '0' then return 0 end
 if call('SET', base .. 'flight:' .. id, ARGV[2], 'NX', 'PX', ARGV[3]) then return 1 end
@@ -60,14 +61,15 @@ return 1
 """
 )
 
-# ARGV: id, seconds to live, most entries, most bytes, size, then fields and values. How many entries made room.
+# ARGV: id, seconds to live, most entries, most bytes, size, then provider, model and answer as fields and values, then,
+# for the index, more of them. How many entries made room: some more than must, of many, so that it is seldom done.
 STORE = Script(
     _BOOKS
     + _NOW
     + """
 local id, seconds = ARGV[1], ARGV[2]
 local most, room, size = ARGV[3] + 0, ARGV[4] + 0, ARGV[5] + 0
-local entry, flight = answer .. id, base .. 'flight:' .. id
+local entry, flight = plain .. id, base .. 'flight:' .. id
 local fits = size <= room and most >= 1
 if not fits or call('ZCOUNT', expires, '-inf', moment) > 0 or call('HSETNX', sizes, id, size) == 0 then
 """
@@ -84,28 +86,33 @@ end
 local counted = call('HMGET', totals, 'bytes', 'evicted')
 local bytes, entries, evicted = (counted[1] or 0) + size, call('ZCARD', used), 0
 while entries >= most or bytes > room do
-    local oldest = call('ZPOPMIN', used)[1]
-    if not oldest then break end
-    -- Once more each time for the flight, so that as a rule both go at once.
-    call('DEL', answer .. oldest, flight)
-    call('ZREM', expires, oldest)
-    bytes = bytes - (call('HGET', sizes, oldest) or 0)
-    call('HDEL', sizes, oldest)
-    entries, evicted = entries - 1, evicted + 1
+    local oldest = call('ZPOPMIN', used, math.max(1, math.min(16, math.floor(entries / 64))))
+    if not oldest[1] then break end
+    local ids, keys = {}, {}
+    for at = 1, #oldest, 2 do
+        ids[#ids + 1] = oldest[at]
+        keys[#keys + 1] = answer .. oldest[at]
+        keys[#keys + 1] = plain .. oldest[at]
+    end
+    call('DEL', unpack(keys))
+    call('ZREM', expires, unpack(ids))
+    for _, freed in ipairs(call('HMGET', sizes, unpack(ids))) do bytes = bytes - (freed or 0) end
+    call('HDEL', sizes, unpack(ids))
+    entries, evicted = entries - #ids, evicted + #ids
 end
-local learned = call('GET', base .. 'learned:' .. id)
-if learned then ARGV[#ARGV + 1], ARGV[#ARGV + 2] = 'learned', learned end
+if #ARGV > 11 then
+    entry = answer .. id
+    local learned = call('GET', base .. 'learned:' .. id)
+    if learned then ARGV[#ARGV + 1], ARGV[#ARGV + 2] = 'learned', learned end
+end
 call('HSET', entry, unpack(ARGV, 6))
 call('EXPIRE', entry, seconds)
 -- Finer than a millisecond, in which many are given.
 call('ZADD', used, time[1] * 1000000 + time[2], id)
 call('ZADD', expires, moment + seconds * 1000, id)
-if evicted == 0 then
-    call('DEL', flight)
-    call('HSET', totals, 'bytes', bytes)
-else
-    call('HSET', totals, 'bytes', bytes, 'evicted', (counted[2] or 0) + evicted)
-end
+call('DEL', flight)
+if evicted == 0 then call('HSET', totals, 'bytes', bytes)
+else call('HSET', totals, 'bytes', bytes, 'evicted', (counted[2] or 0) + evicted) end
 return evicted
 """
 )
@@ -172,7 +179,8 @@ local found = call('HSCAN', sizes, ARGV[1], 'COUNT', 500)
 local dropped = 0
 for at = 1, #found[2], 2 do
     local id = found[2][at]
-    local is = call('HMGET', answer .. id, 'provider', 'model')
+    local is = call('HMGET', plain .. id, 'provider', 'model')
+    if not is[1] then is = call('HMGET', answer .. id, 'provider', 'model') end
     if (ARGV[2] == '' or is[1] == ARGV[2]) and (ARGV[3] == '' or is[2] == ARGV[3]) then dropped = dropped + drop(id) end
 end
 return {found[1], dropped}

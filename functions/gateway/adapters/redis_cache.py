@@ -40,7 +40,8 @@ from functions.gateway.core.models import (
 )  # fmt: skip
 
 _logger = logging.getLogger(__name__)
-# What the keys of answers begin with, and no others: RediSearch looks at every hash that an index might have.
+# What the keys of answers with a vector begin with, and no others: RediSearch looks at every hash that an index might
+# have.
 ANSWERS = "answer:"
 _NEIGHBOURS = 3
 _SCOPE = "(@tenant:{$tenant} @scope:{$scope})"

@@ -53,8 +53,9 @@ class RedisCacheBook:
 
     async def holds(self, tenant_id: str, entry_id: str) -> bool:
         """Whether there is such an entry."""
+        names = (f"{ANSWERS}{base(tenant_id)}{entry_id}", f"{base(tenant_id)}plain:{entry_id}")
         try:
-            return bool(await self._link.execute("EXISTS", f"{ANSWERS}{base(tenant_id)}{entry_id}"))
+            return bool(await self._link.execute("EXISTS", *names))
         except (RedisAway, RedisRefused) as error:
             raise _away() from error
 

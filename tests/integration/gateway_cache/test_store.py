@@ -192,6 +192,30 @@ async def test_an_answer_that_is_kept_anew_takes_the_formers_place(store: Store)
     assert (await store.exact(asked), (await store.book.totals("t1")).counted["bytes"]) == (None, 0)
 
 
+async def test_an_answer_kept_anew_with_a_vector_is_found_by_it_and_counted_once(store: Store) -> None:
+    asked = key("What is TLS?")
+    await store.keep(asked, "a protocol")
+    await store.keep(asked, "a protocol of two layers", HERE)
+    assert await store.exact(asked) == "a protocol of two layers"
+    assert len(await store.similar(key("What's TLS?"), HERE)) == 1
+    totals, sizes = await store.book.totals("t1"), await store.client.hvals("t:t1:cache:sizes")
+    assert (totals.entries, totals.counted) == (1, {"bytes": int(sizes[0])})
+    assert await store.book.flush("t1", "openai", "") == 1
+    assert await store.client.keys("*cache:*") == [b"t:t1:cache:totals"]
+
+
+async def test_of_many_some_make_room_at_once(store: Store) -> None:
+    room = CachePolicy(60, 128, 10_000_000)
+    for number in range(129):
+        await store.keep(key(f"question {number}"), "x", None, room)
+    totals = await store.book.totals("t1")
+    assert (totals.entries, totals.counted["evicted"]) == (127, 2)
+    assert [await store.exact(key(f"question {n}")) for n in (0, 1, 2, 128)] == [None, None, "x", "x"]
+    sizes = [int(size) for size in await store.client.hvals("t:t1:cache:sizes")]
+    assert (len(sizes), sum(sizes)) == (127, totals.counted["bytes"])
+    assert len(await store.client.keys("t:t1:cache:plain:*")) == 127
+
+
 async def test_what_was_used_and_is_there_no_more_makes_room_as_well(store: Store) -> None:
     await store.client.zadd("t:t1:cache:used", {"gone": 1})
     for number in range(2):
