@@ -58,6 +58,8 @@ _LOOK_LENGTH = 5
 _STORE_LENGTH = 13
 # Of what a hash and its bookkeeping take besides the fields themselves.
 _OVERHEAD_BYTES = 600
+# Leases to be ended once Redis is back; they are of the calls that were under way when it went.
+_MOST_UNLANDED = 10_000
 
 
 class RedisAnswerCache:
@@ -75,6 +77,8 @@ class RedisAnswerCache:
         self._searches = 0
         self._is_full = False
         self._noted: dict[str, tuple[dict[str, int], dict[str, None]]] = {}
+        # By tenant, digest and token.
+        self._unlanded: dict[tuple[str, str, str], None] = {}
 
     def begin_exact(self, key: CacheKey, token: str = "") -> "asyncio.Future[Any] | None":
         """Look now for what `find_exact` will be asked for."""
@@ -84,11 +88,16 @@ class RedisAnswerCache:
         self, key: CacheKey, control: CacheControl, token: str = "", begun: "asyncio.Future[Any] | None" = None
     ) -> Found:
         """The answer to the very same request, and otherwise who asks for it."""
+        if begun is None:
+            begun = self.begin_exact(key, token)
         try:
             reply = None if begun is None else await begun
             if reply is None or is_refusal(reply):
                 reply = await FIND.result(self._link, _LOOK_LENGTH, self._sought(key, token))
-        except (RedisAway, RedisRefused):
+        except RedisAway:
+            # A Redis that hangs runs what it was sent all the same, once it goes on.
+            return Found(is_mine=begun is not None and token != "")
+        except RedisRefused:
             return Found()
         if isinstance(reply, int):
             return Found(is_mine=reply == 1, is_theirs=reply == 2)
@@ -99,11 +108,26 @@ class RedisAnswerCache:
         return b"%b%b%b" % (_of_tenant(key.tenant_id), written(key.exact, token), lease)
 
     async def land(self, key: CacheKey, token: str) -> None:
-        """Let others ask."""
+        """Let others ask: now, or as soon as Redis is back."""
+        lease = (key.tenant_id, key.exact, token)
+        if not await self._has_landed(lease) and len(self._unlanded) < _MOST_UNLANDED:
+            self._unlanded[lease] = None
+
+    async def _has_landed(self, lease: tuple[str, str, str]) -> bool:
+        tenant_id, exact, token = lease
         try:
-            await LAND.run(self._link, [base(key.tenant_id)], [key.exact, token])
-        except (RedisAway, RedisRefused) as error:
+            await LAND.run(self._link, [base(tenant_id)], [exact, token])
+        except RedisAway:
+            return False
+        except RedisRefused as error:
             _logger.info("a lease is left to expire", extra={"reason": str(error)})
+        return True
+
+    async def _land_late(self) -> None:
+        for lease in list(self._unlanded):
+            if not await self._has_landed(lease):
+                return
+            del self._unlanded[lease]
 
     async def find_similar(
         self, key: CacheKey, vector: QuestionVector, control: CacheControl
@@ -142,10 +166,13 @@ class RedisAnswerCache:
 
     def store(
         self, key: CacheKey, completion: Json, vector: QuestionVector | None, policy: CachePolicy
-    ) -> Coroutine[Any, Any, None]:
+    ) -> Coroutine[Any, Any, bool]:
         """Keep an answer in both tiers, within the tenant's room, and let others have it.
 
         For the exact tier alone it is sent now, and waited for later.
+
+        Returns:
+            whether Redis has it, or had no room for it and let others ask.
         """
         try:
             entry = orjson.dumps({"at": time.time(), "completion": completion})
@@ -161,11 +188,10 @@ class RedisAnswerCache:
 
     async def _keep(
         self, key: CacheKey, vector: QuestionVector | None, parts: bytes, begun: "asyncio.Future[Any] | None"
-    ) -> None:
+    ) -> bool:
         if self._is_full and begun is None:
-            # Only for a while: the lease that others wait on ends by itself.
             _logger.warning("redis has no room left for answers")
-            return
+            return False
         fields: tuple[Any, ...] = ()
         try:
             if vector is not None and await self._ensure_index(vector.dimensions):
@@ -175,7 +201,8 @@ class RedisAnswerCache:
                 )  # fmt: skip
             await STORE.result(self._link, _STORE_LENGTH + len(fields), parts + written(*fields), begun)
         except (RedisAway, RedisRefused) as error:
-            await _not_kept(error)
+            return await _not_kept(error)
+        return True
 
     async def remember_hit(self, key: CacheKey, request_id: str, answer: CachedAnswer) -> None:
         """Keep for a day which answer a request was given, so that it can be reported."""
@@ -198,10 +225,11 @@ class RedisAnswerCache:
             given[entry_id] = None
 
     async def keep(self) -> None:
-        """Write what was counted. Runs until cancelled, and then writes once more."""
+        """Write what was counted, and do what Redis was away for. Runs until cancelled, and then writes once more."""
         try:
             while True:
                 await asyncio.sleep(_NOTE_SECONDS)
+                await self._land_late()
                 await self._write()
                 await self._look_for_room()
         finally:
@@ -269,8 +297,9 @@ class RedisAnswerCache:
         return True
 
 
-async def _not_kept(error: Exception) -> None:
+async def _not_kept(error: Exception) -> bool:
     _logger.info("an answer was not cached", extra={"reason": str(error)})
+    return False
 
 
 def base(tenant_id: str) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -33,7 +34,11 @@ _KEEP_SECONDS = 40 * 86_400
 # A call is settled in the window in which it began, however long it took.
 _COUNTER_SECONDS = 3_600
 _RENEWALS_PER_LEASE = 3
-_MOST_RENEWED = 1_000
+# Ids that a script is given at once.
+_MOST_IDS = 1_000
+_LATE_SECONDS = 1.0
+# Reservations to be given back once Redis is back; they are of the calls that were under way when it went.
+_MOST_UNRELEASED = 10_000
 _MOST_WITH_CONTENT = 10_000
 # In a spooled line, between a record and what was said; JSON has none.
 _TAB = b"\t"
@@ -77,6 +82,7 @@ class RedisMeter:
         self._lease_ms = written(round(lease_seconds * 1000))
         self._most_with_content = written(most_with_content)
         self._held: dict[str, None] = {}
+        self._unreleased: dict[str, None] = {}
 
     async def reserve(
         self, record: UsageRecord, holds: Sequence[Hold], completion: int, *, again: bool = False
@@ -114,12 +120,10 @@ class RedisMeter:
         return Refused(refusing, *counted)
 
     async def release(self, usage_id: str) -> None:
-        """Give back what is held for a call that has used nothing."""
+        """Give back what is held for a call that has used nothing: now, or as soon as Redis is back."""
         self._held.pop(usage_id, None)
-        try:
-            await RELEASE.run(self._link, [*FIRST_KEYS], [usage_id])
-        except (RedisAway, RedisRefused) as error:
-            _logger.info("a reservation is left to expire", extra={"reason": str(error)})
+        if not await self._has_released(usage_id) and len(self._unreleased) < _MOST_UNRELEASED:
+            self._unreleased[usage_id] = None
 
     async def fail(self, record: UsageRecord, *, held: bool) -> None:
         """Count a call that used nothing of any limit, and give back what is held for it, in one step."""
@@ -181,17 +185,38 @@ class RedisMeter:
         await self.settled(self._begin(record, line, limits, held=True, content=content))
 
     async def keep(self) -> None:
-        """Renew what is held for calls that last, and give back what dead processes held. Runs until cancelled."""
+        """Renew what is held for calls that last, and give back what dead processes held. Runs until cancelled.
+
+        What Redis was away for is given back once it is there.
+        """
         while True:
-            seen = list(self._held)
-            await asyncio.sleep(self._lease / _RENEWALS_PER_LEASE)
+            seen, until = list(self._held), time.monotonic() + self._lease / _RENEWALS_PER_LEASE
+            while (left := until - time.monotonic()) > 0:
+                await asyncio.sleep(min(left, _LATE_SECONDS))
+                await self._release_late()
             lasting = [usage_id for usage_id in seen if usage_id in self._held]
             try:
-                for start in range(0, max(1, len(lasting)), _MOST_RENEWED):
-                    batch = lasting[start : start + _MOST_RENEWED]
+                for start in range(0, max(1, len(lasting)), _MOST_IDS):
+                    batch = lasting[start : start + _MOST_IDS]
                     EXPIRED.inc(await RENEW.run(self._link, [*FIRST_KEYS], [round(self._lease * 1000), *batch]))
             except (RedisAway, RedisRefused) as error:
                 _logger.debug("reservations were not renewed", extra={"reason": str(error)})
+
+    async def _has_released(self, *usage_ids: str) -> bool:
+        try:
+            await RELEASE.run(self._link, [*FIRST_KEYS], usage_ids)
+        except RedisAway:
+            return False
+        except RedisRefused as error:
+            _logger.info("a reservation is left to expire", extra={"reason": str(error)})
+        return True
+
+    async def _release_late(self) -> None:
+        while batch := list(islice(self._unreleased, _MOST_IDS)):
+            if not await self._has_released(*batch):
+                return
+            for usage_id in batch:
+                del self._unreleased[usage_id]
 
     def _begin(
         self, record: UsageRecord, line: bytes, limits: Sequence[Limit], *, held: bool, content: bytes

@@ -380,9 +380,10 @@ class Completions:
         self._landed(call)
         return None
 
-    async def _kept(self, call: Call, storing: Work) -> None:
+    async def _kept(self, call: Call, storing: Coroutine[Any, Any, bool]) -> None:
         try:
-            await storing
+            if not await storing:
+                self._cache.let_others(call)
         finally:
             self._landed(call)
 

@@ -194,7 +194,7 @@ class Found(NamedTuple):
     """What the exact tier knows of a request.
 
     Attributes:
-        is_mine: nobody asked for it until now; this call does.
+        is_mine: nobody asked for it until now, or it cannot be told; others may wait for this call.
         is_theirs: another process is asking for it.
     """
 

@@ -100,7 +100,7 @@ class AnswerCache(Protocol):
         ...
 
     async def land(self, key: CacheKey, token: str) -> None:
-        """The call asks no more, and has kept no answer: let others ask."""
+        """The call asks no more, and has kept no answer: let others ask, should it be the one that they wait for."""
         ...
 
     async def find_similar(
@@ -111,8 +111,12 @@ class AnswerCache(Protocol):
 
     def store(
         self, key: CacheKey, completion: Json, vector: QuestionVector | None, policy: CachePolicy
-    ) -> Coroutine[Any, Any, None]:
-        """Keep an answer, and let others have it: begun at once, as far as it can be, and to be waited for."""
+    ) -> Coroutine[Any, Any, bool]:
+        """Keep an answer, and let others have it: begun at once, as far as it can be, and to be waited for.
+
+        Returns:
+            whether others have been let; they still wait for this call where not.
+        """
         ...
 
     async def remember_hit(self, key: CacheKey, request_id: str, answer: CachedAnswer) -> None:

@@ -91,8 +91,12 @@ class SemanticCache:
         self._store.note(call.caller.tenant_id, {"miss": 1})
         return None
 
-    def store(self, call: "Call", key: CacheKey, completion: Json) -> Coroutine[Any, Any, None]:
-        """Keep an answer for as long as the tenant wishes: begun at once, as far as it can be, and to be waited for."""
+    def store(self, call: "Call", key: CacheKey, completion: Json) -> Coroutine[Any, Any, bool]:
+        """Keep an answer for as long as the tenant wishes: begun at once, as far as it can be, and to be waited for.
+
+        Returns:
+            whether whoever waits for it has been let.
+        """
         settings = call.caller.settings
         policy = CachePolicy(settings.cache_ttl_seconds, settings.cache_max_entries, settings.cache_max_bytes)
         if call.vector is None:
@@ -130,10 +134,11 @@ class SemanticCache:
         completion: Json,
         policy: CachePolicy,
         vector: "asyncio.Future[QuestionVector | None]",
-    ) -> None:
-        await self._store.store(key, completion, await vector, policy)
+    ) -> bool:
+        is_let = await self._store.store(key, completion, await vector, policy)
         if call.compared is not None:
             await self._compare(call, call.compared, completion)
+        return is_let
 
     async def _similar(self, call: "Call", key: CacheKey) -> CachedAnswer | None:
         call.vector = asyncio.get_running_loop().create_future()

@@ -39,8 +39,8 @@ class Store:
 
     @classmethod
     @asynccontextmanager
-    async def on(cls, server: Server) -> "AsyncIterator[Store]":
-        link = RedisLink(f"redis://{server.address}", rest_seconds=0.0)
+    async def on(cls, server: Server, **options: float) -> "AsyncIterator[Store]":
+        link = RedisLink(f"redis://{server.address}", rest_seconds=0.0, **options)
         async with redis.asyncio.Redis(port=server.port, protocol=2, socket_timeout=3) as client:
             yield cls(client, link, RedisAnswerCache(link), RedisCacheBook(link))
             await link.close()

@@ -285,6 +285,39 @@ async def test_one_process_asks_and_the_others_wait_for_it(store: Store, searchi
         assert (await store.answers.find_exact(asked, ANYTHING, "three")).is_mine
 
 
+async def test_nobody_waits_for_a_call_that_ended_while_redis_hung(store: Store, searching_redis: Server) -> None:
+    asked = key("What is TLS?")
+    flight = f"{base(TENANT)}flight:{asked.exact}"
+    async with Store.on(searching_redis, timeout_seconds=0.3) as hurried:
+        assert await hurried.exact(asked) is None
+        searching_redis.pause()
+        try:
+            assert (await hurried.answers.find_exact(asked, ANYTHING, "one")).is_mine, "it cannot be told"
+            await hurried.answers.land(asked, "one")
+        finally:
+            searching_redis.resume()
+
+        async def is_held() -> bool:
+            return bool(await store.client.exists(flight))
+
+        async def is_free() -> bool:
+            return not await is_held()
+
+        assert await eventually(is_held), "it ran what it was sent"
+        keeping = asyncio.create_task(hurried.answers.keep())
+        try:
+            assert await eventually(is_free)
+        finally:
+            keeping.cancel()
+        assert await store.client.ttl(flight) == -2
+
+
+async def test_what_was_never_sent_leads_nobody(store: Store, searching_redis: Server) -> None:
+    searching_redis.kill()
+    found = await store.answers.find_exact(key("What is TLS?"), ANYTHING, "one")
+    assert (found.answer, found.is_mine, found.is_theirs) == (None, False, False)
+
+
 async def test_a_command_that_cannot_be_sent_shifts_nobody_s_reply(store: Store) -> None:
     for name in ("mine", "yours"):
         await store.link.execute("SET", name, name)

@@ -296,6 +296,32 @@ async def test_what_lasts_stays_held_and_what_a_dead_process_held_does_not(
     assert (await books.of(budget), await books.held()) == ((1, 0), (0, 0))
 
 
+async def test_what_a_redis_that_hung_holds_for_a_refused_call_is_given_back(
+    books: Books, redis_process: Server, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    budget = limit(100)
+    directory = Directory(budget)
+    (meter,) = await meters(stack, redis_process.port, tmp_path, 1, directory, answer_seconds=0.3)
+    gateway = Gateway(meter, directory, AdmissionPolicy())
+    first, _ = await gateway.enter()
+    await gateway.usage.record(first, Usage(1, 1))
+    redis_process.pause()
+    try:
+        with pytest.raises(DependencyUnavailable):
+            await gateway.enter()
+        await _finish(gateway.tasks)
+    finally:
+        redis_process.resume()
+    await eventually(lambda: _held(books, 1))
+    keeping = asyncio.create_task(meter.keep())
+    try:
+        await eventually(lambda: _held(books, 0))
+    finally:
+        keeping.cancel()
+    assert await books.of(budget) == (2, 0)
+    assert [one["status"] for one in await books.told("r")] == ["ok"]
+
+
 async def _held(books: Books, count: int) -> bool:
     return await books.held() == (count, count)
 

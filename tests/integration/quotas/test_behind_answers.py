@@ -49,13 +49,21 @@ class Wire:
         self.asked = asyncio.Semaphore(0)
         self.may_answer = asyncio.Semaphore(0)
         self.before: Callable[[], None] = lambda: None
+        self.more: Json = {}
 
     async def complete(self, target: Target, body: Json) -> Json:
         self.asked.release()
         await self.may_answer.acquire()
         self.before()
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hi."}}
-        return {"id": "c", "object": "chat.completion", "model": "gpt-4o-mini", "choices": [choice], "usage": USED}
+        return {
+            "id": "c",
+            "object": "chat.completion",
+            "model": "gpt-4o-mini",
+            "choices": [choice],
+            "usage": USED,
+            **self.more,
+        }
 
 
 class Process:
@@ -127,6 +135,19 @@ async def test_an_answer_does_not_wait_for_its_counting(process: Any, books: Boo
     assert (await one.ask()).call.state == "hit"
     await one.finish()
     assert (await books.day())["requests"] == 2
+
+
+async def test_nobody_waits_for_an_answer_that_cannot_be_kept(process: Any, books: Books) -> None:
+    one = await process(limit(100))
+    deep: Json = {}
+    for _ in range(254):
+        deep = {"x": deep}
+    one.wire.more = {"x": deep}
+    one.wire.may_answer.release()
+    await one.ask()
+    await one.finish()
+    assert [name async for name in books.client.scan_iter("*:flight:*")] == []
+    assert (await books.held()) == (0, 0)
 
 
 async def test_while_redis_is_away_the_record_is_on_disk_before_the_answer(
