@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -257,6 +258,8 @@ STEPS: dict[str, Step] = {
 def main() -> int:
     """Start what is not running, tell the story, then stay up or stop."""
     once = "--once" in sys.argv
+    # Whoever ends it by a signal wants the platform ended with it, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     running = status()
     try:
         if running is None and subprocess.run([DCODER, "up", "--detach"], check=False).returncode:
