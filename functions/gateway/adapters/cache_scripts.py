@@ -83,9 +83,8 @@ if not fits or call('ZCOUNT', expires, '-inf', moment) > 0 or call('HSETNX', siz
     end
     call('HSET', sizes, id, size)
 end
-local counted = call('HMGET', totals, 'bytes', 'evicted')
-local bytes, entries, evicted = (counted[1] or 0) + size, call('ZCARD', used), 0
-while entries >= most or bytes > room do
+local bytes, entries, evicted, freed = call('HINCRBY', totals, 'bytes', size), call('ZCARD', used), 0, 0
+while entries >= most or bytes - freed > room do
     local oldest = call('ZPOPMIN', used, math.max(1, math.min(16, math.floor(entries / 64))))
     if not oldest[1] then break end
     local ids, keys = {}, {}
@@ -96,7 +95,7 @@ while entries >= most or bytes > room do
     end
     call('DEL', unpack(keys))
     call('ZREM', expires, unpack(ids))
-    for _, freed in ipairs(call('HMGET', sizes, unpack(ids))) do bytes = bytes - (freed or 0) end
+    for _, gone in ipairs(call('HMGET', sizes, unpack(ids))) do freed = freed + (gone or 0) end
     call('HDEL', sizes, unpack(ids))
     entries, evicted = entries - #ids, evicted + #ids
 end
@@ -111,8 +110,10 @@ call('EXPIRE', entry, seconds)
 call('ZADD', used, time[1] * 1000000 + time[2], id)
 call('ZADD', expires, moment + seconds * 1000, id)
 call('DEL', flight)
-if evicted == 0 then call('HSET', totals, 'bytes', bytes)
-else call('HSET', totals, 'bytes', bytes, 'evicted', (counted[2] or 0) + evicted) end
+if evicted > 0 then
+    call('HINCRBY', totals, 'bytes', -freed)
+    call('HINCRBY', totals, 'evicted', evicted)
+end
 return evicted
 """
 )
