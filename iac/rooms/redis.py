@@ -86,6 +86,8 @@ def settings_of(instance: RedisInstance) -> str:
         f"maxmemory-policy {instance.eviction}",
         "timeout 0",
         "tcp-keepalive 60",
+        # What was counted of a busy minute is a hash of a hundred thousand fields: nobody waits for its end.
+        "lazyfree-lazy-expire yes",
     ]
     if instance.persistence:
         lines += ["appendonly yes", "appendfsync everysec", "aof-use-rdb-preamble yes"]

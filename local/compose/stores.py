@@ -148,7 +148,7 @@ def _redis() -> Iterator[Service]:
             entrypoint=shell(
                 f'exec docker-entrypoint.sh redis-server --requirepass "$(cat /run/secrets/{secret})" --appendonly yes '
                 "--appendfsync everysec --auto-aof-rewrite-min-size 256mb --save 900 1 --save 300 1000 "
-                f"--maxmemory {memory}mb --maxmemory-policy noeviction"
+                f"--lazyfree-lazy-expire yes --maxmemory {memory}mb --maxmemory-policy noeviction"
             ),
             secrets=(secret,),
             volumes=(f"{name}:/data",),

@@ -2,8 +2,11 @@
 
 A limit is counted in a hash (functions/kit/quotas.py names it): `used`, `reserved`, and one field for every threshold
 that was crossed. What is held for calls under way is in `quota:held`, by usage id: the record to be counted should the
-process die, the keys of the day's counters and of the mark that says it was counted, then pairs of counter and amount,
-a line each. `quota:reservations` says until when each is held (milliseconds since 1970).
+process die, the keys of the day's counters and of the hash of what was counted, then pairs of counter and amount, a
+line each. `quota:reservations` says until when each is held (milliseconds since 1970).
+
+Which calls were counted, a hash says for all that began in the same minute: a key for each would be eight million in an
+hour of a busy worker, each to be expired by itself. Beside it lies, seldom, one of those that were given up as dead.
 
 Redis does nothing else meanwhile, so what a call needs as a rule comes first, with the fewest commands, and what is
 seldom needed is taken apart, and functions made, where it is.
@@ -22,7 +25,8 @@ _NOW = """
 local time = call('TIME')
 local moment = time[1] * 1000 + math.floor(time[2] / 1000)
 """
-# End what is held for a call. One whose process died is recorded, unless it was counted after all.
+# End what is held for a call; whether anything was. One whose process died is recorded, unless it was counted after
+# all. `pcall`: an older gateway named a string of the call's own, which is there once it was counted.
 _GIVE_BACK = """
 local function give_back(id, died)
     local entry = call('HGET', held, id)
@@ -45,10 +49,15 @@ local function give_back(id, died)
         end
         from = to
     end
-    if died and call('SET', sub(entry, second + 1, (third or 0) - 1), 'expired', 'NX', 'EX', 86400) then
+    if not died then return true end
+    local counted = sub(entry, second + 1, (third or 0) - 1)
+    local expired = counted .. ':expired'
+    if redis.pcall('HEXISTS', counted, id) == 0 and call('HSETNX', expired, id, '1') == 1 then
+        call('EXPIRE', expired, 86400)
         call('HINCRBY', sub(entry, first + 1, second - 1), 'requests', 1)
         call('XADD', pending, '*', 'r', sub(entry, 1, first - 1))
     end
+    return true
 end
 """
 _GIVE_BACK_EXPIRED = """
@@ -116,22 +125,24 @@ return {1, completion}
 """
 )
 
-# KEYS 4: the day's counters, 5: the mark, 6…: counters. ARGV: usage id, record, prompt tokens, completion tokens, cost,
-# seconds that the day's counters are kept, whether something is held, what was said, entries beyond which that is left
-# out; for each counter the amount, from what use on a threshold is crossed ('' where there is none), and, in one,
-# maximum, thresholds, expiry, seed, beginning of the event. A record counted before changes nothing (0); one of a call
-# given up as dead counts. Returns 1, or 2 where what was said was left out.
+# KEYS 4: the day's counters, 5: what was counted of the call's minute, 6…: counters. ARGV: usage id, record, prompt
+# tokens, completion tokens, cost, seconds that the day's counters are kept, whether something is held, what was said,
+# entries beyond which that is left out; for each counter the amount, from what use on a threshold is crossed ('' where
+# there is none), and, in one, maximum, thresholds, expiry, seed, beginning of the event. A record counted before
+# changes nothing (0); one of a call given up as dead counts. Returns 1, or 2 where what was said was left out.
 SETTLE = Script(
     _BEGIN
     + """
-local day, mark = KEYS[4], KEYS[5]
-local before = call('SET', mark, '1', 'EX', 3600, 'GET')
-if before == '1' then return 0 end
+local day, counted = KEYS[4], KEYS[5]
+if call('HSETNX', counted, ARGV[1], '1') == 0 then return 0 end
+-- Those of a minute are counted soon after the first, but for calls that last and records that were on disk.
+if call('HLEN', counted) == 1 then call('EXPIRE', counted, 5400) end
+local before = false
 if ARGV[7] == '1' then
 """
     + _GIVE_BACK
     + """
-    give_back(ARGV[1], false)
+    before = not give_back(ARGV[1], false) and call('HEXISTS', counted .. ':expired', ARGV[1]) == 1
 end
 for which = 6, #KEYS do
     local counter, amount, alarm, told = KEYS[which], ARGV[3 * which - 8], ARGV[3 * which - 7], ARGV[3 * which - 6]
@@ -155,13 +166,13 @@ for which = 6, #KEYS do
         end
     end
 end
-local counted = call('HMGET', day, 'requests', 'promptTokens', 'completionTokens', 'costMicroUsd')
+local sums = call('HMGET', day, 'requests', 'promptTokens', 'completionTokens', 'costMicroUsd')
 call('HSET', day,
-    'requests', (counted[1] or 0) + (before and 0 or 1),
-    'promptTokens', (counted[2] or 0) + ARGV[3],
-    'completionTokens', (counted[3] or 0) + ARGV[4],
-    'costMicroUsd', (counted[4] or 0) + ARGV[5])
-if not counted[2] then call('EXPIRE', day, ARGV[6]) end
+    'requests', (sums[1] or 0) + (before and 0 or 1),
+    'promptTokens', (sums[2] or 0) + ARGV[3],
+    'completionTokens', (sums[3] or 0) + ARGV[4],
+    'costMicroUsd', (sums[4] or 0) + ARGV[5])
+if not sums[2] then call('EXPIRE', day, ARGV[6]) end
 if ARGV[8] == '' then
     call('XADD', pending, '*', 'r', ARGV[2])
     return 1

@@ -15,6 +15,7 @@ requirepass {password}
 appendonly yes
 appendfsync everysec
 auto-aof-rewrite-min-size 256mb
+lazyfree-lazy-expire yes
 save ""
 maxmemory 1gb
 maxmemory-policy noeviction

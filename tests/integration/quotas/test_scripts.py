@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -342,16 +343,31 @@ async def test_what_a_former_version_holds_is_given_back(
     (gateway,) = await meters(stack, redis_process.port, tmp_path, 1)
     limits = [limit(100), limit(9, metric="requests")]
     counters = [one.key(span_of("day", NOON)) for one in limits]
-    called, died = record(prompt_tokens=3), record(status="expired")
-    for one in (called, died):
+    called, died, counted = record(prompt_tokens=3), record(status="expired"), record(status="expired")
+    await books.client.set(f"t:t1:usage:seen:{counted.usage_id}", "1")
+    for one in (called, died, counted):
         entry = f"{one.model_dump_json(by_alias=True)}\nt:t1:usage:{NOON:%Y-%m-%d}\nt:t1:usage:seen:{one.usage_id}"
         await books.client.hset(HELD, one.usage_id, f"{entry}\n{counters[0]}\n40\n{counters[1]}\n1")
         await books.client.zadd(RESERVATIONS, {one.usage_id: 2e12})
-    for counter, reserved in zip(counters, (80, 2), strict=True):
+    for counter, reserved in zip(counters, (120, 3), strict=True):
         await books.client.hset(counter, mapping={"used": 0, "reserved": reserved})
     await gateway.begin(called, limits, held=True).finish()
-    assert [await books.of(one) for one in limits] == [(3, 40), (1, 1)]
-    await books.die([died.usage_id])
+    assert [await books.of(one) for one in limits] == [(3, 80), (1, 2)]
+    await books.die([died.usage_id, counted.usage_id])
     await gateway.reserve(record(status="expired"), holds([limit(0)], need(1, 1, 1), NOON), 1)
     assert ([await books.of(one) for one in limits], await books.held()) == ([(3, 0), (1, 0)], (0, 0))
     assert [one["usageId"] for one in await books.told("r")] == [called.usage_id, died.usage_id]
+
+
+async def test_what_was_counted_is_known_by_its_minute_for_an_hour_and_more(
+    redis_process: Server, books: Books, stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    (gateway,) = await meters(stack, redis_process.port, tmp_path, 1)
+    begun = NOON.replace(second=0)
+    calls = [record(at=begun + timedelta(seconds=seconds), prompt_tokens=1) for seconds in (0, 59, 60)]
+    for call in [*calls, *calls]:
+        await gateway.begin(call, [], held=False).finish()
+    assert len(await books.told("r")) == 3
+    names = [name async for name in books.client.scan_iter("t:t1:usage:counted:*")]
+    assert sorted([await books.client.hlen(name) for name in names]) == [1, 2]
+    assert all([3600 < await books.client.ttl(name) <= 5400 for name in names])
