@@ -2,11 +2,12 @@
 
 A limit is counted in a hash (functions/kit/quotas.py names it): `used`, `reserved`, and one field for every threshold
 that was crossed. What is held for calls under way is in `quota:held`, by usage id: the record to be counted should the
-process die, the keys of the day's counters and of the hash of what was counted, then pairs of counter and amount, a
-line each. `quota:reservations` says until when each is held (milliseconds since 1970).
+process die, the key of the day's counters and what the keys of its minute begin with, then pairs of counter and amount,
+a line each. `quota:reservations` says until when each is held (milliseconds since 1970).
 
-Which calls were counted, a hash says for all that began in the same minute: a key for each would be eight million in an
-hour of a busy worker, each to be expired by itself. Beside it lies, seldom, one of those that were given up as dead.
+Which calls were counted, a hash says for all that began in the same minute, `<minute>:counted`: a key for each would be
+eight million in an hour of a busy worker, each to be expired by itself. Those given up as dead are in
+`<minute>:expired`.
 
 Redis does nothing else meanwhile, so what a call needs as a rule comes first, with the fewest commands, and what is
 seldom needed is taken apart, and functions made, where it is.
@@ -26,7 +27,7 @@ local time = call('TIME')
 local moment = time[1] * 1000 + math.floor(time[2] / 1000)
 """
 # End what is held for a call; whether anything was. One whose process died is recorded, unless it was counted after
-# all. `pcall`: an older gateway named a string of the call's own, which is there once it was counted.
+# all. What an older gateway holds names a string of the call's own, which is there once it was counted or given up.
 _GIVE_BACK = """
 local function give_back(id, died)
     local entry = call('HGET', held, id)
@@ -50,10 +51,10 @@ local function give_back(id, died)
         from = to
     end
     if not died then return true end
-    local counted = sub(entry, second + 1, (third or 0) - 1)
-    local expired = counted .. ':expired'
-    if redis.pcall('HEXISTS', counted, id) == 0 and call('HSETNX', expired, id, '1') == 1 then
-        call('EXPIRE', expired, 86400)
+    local minute = sub(entry, second + 1, (third or 0) - 1)
+    if call('EXISTS', minute) == 0 and call('HEXISTS', minute .. ':counted', id) == 0
+        and call('HSETNX', minute .. ':expired', id, '1') == 1 then
+        call('EXPIRE', minute .. ':expired', 86400)
         call('HINCRBY', sub(entry, first + 1, second - 1), 'requests', 1)
         call('XADD', pending, '*', 'r', sub(entry, 1, first - 1))
     end
@@ -125,15 +126,15 @@ return {1, completion}
 """
 )
 
-# KEYS 4: the day's counters, 5: what was counted of the call's minute, 6…: counters. ARGV: usage id, record, prompt
-# tokens, completion tokens, cost, seconds that the day's counters are kept, whether something is held, what was said,
-# entries beyond which that is left out; for each counter the amount, from what use on a threshold is crossed ('' where
-# there is none), and, in one, maximum, thresholds, expiry, seed, beginning of the event. A record counted before
+# KEYS 4: the day's counters, 5: what the keys of the call's minute begin with, 6…: counters. ARGV: usage id, record,
+# prompt tokens, completion tokens, cost, seconds that the day's counters are kept, whether something is held, what was
+# said, entries beyond which that is left out; for each counter the amount, from what use on a threshold is crossed (''
+# where there is none), and, in one, maximum, thresholds, expiry, seed, beginning of the event. A record counted before
 # changes nothing (0); one of a call given up as dead counts. Returns 1, or 2 where what was said was left out.
 SETTLE = Script(
     _BEGIN
     + """
-local day, counted = KEYS[4], KEYS[5]
+local day, counted = KEYS[4], KEYS[5] .. ':counted'
 if call('HSETNX', counted, ARGV[1], '1') == 0 then return 0 end
 -- Those of a minute are counted soon after the first, but for calls that last and records that were on disk.
 if call('HLEN', counted) == 1 then call('EXPIRE', counted, 5400) end
@@ -142,7 +143,7 @@ if ARGV[7] == '1' then
 """
     + _GIVE_BACK
     + """
-    before = not give_back(ARGV[1], false) and call('HEXISTS', counted .. ':expired', ARGV[1]) == 1
+    before = not give_back(ARGV[1], false) and call('HEXISTS', KEYS[5] .. ':expired', ARGV[1]) == 1
 end
 for which = 6, #KEYS do
     local counter, amount, alarm, told = KEYS[which], ARGV[3 * which - 8], ARGV[3 * which - 7], ARGV[3 * which - 6]

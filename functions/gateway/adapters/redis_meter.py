@@ -93,7 +93,7 @@ class RedisMeter:
             DependencyUnavailable: Redis is away.
         """
         keys = [written_number(len(FIRST_KEYS) + len(holds)), _FIRST]
-        entry = [line_of(record), _day(record.tenant_id, record.at.date()), _counted(record)]
+        entry = [line_of(record), _day(record.tenant_id, record.at.date()), _minute(record)]
         needed: list[bytes] = []
         for limit, span, fixed, per_token, scale in holds:
             counter = _counter(limit, span)
@@ -223,7 +223,7 @@ class RedisMeter:
     ) -> "RedisSettlement":
         added = additions(limits, record)
         keys = [written_number(len(FIRST_KEYS) + 2 + len(added)), _FIRST]
-        keys += written_bytes(_day(record.tenant_id, record.at.date())), written_bytes(_counted(record))
+        keys += written_bytes(_day(record.tenant_id, record.at.date())), written_bytes(_minute(record))
         arguments = [written_bytes(record.usage_id.encode()), written_bytes(line)]
         arguments += written_number(record.prompt_tokens), written_number(record.completion_tokens)
         arguments += written_number(record.cost_micro_usd), _KEPT, written_number(int(held))
@@ -296,8 +296,8 @@ def _day(tenant_id: str, day: date) -> bytes:
     return f"t:{tenant_id}:usage:{day.isoformat()}".encode()
 
 
-def _counted(record: UsageRecord) -> bytes:
-    return b"t:%b:usage:counted:%d" % (record.tenant_id.encode(), record.at.timestamp() // 60)
+def _minute(record: UsageRecord) -> bytes:
+    return b"t:%b:usage:begun:%d" % (record.tenant_id.encode(), record.at.timestamp() // 60)
 
 
 def _expiry(span: Span) -> int:

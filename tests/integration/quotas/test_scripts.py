@@ -368,6 +368,6 @@ async def test_what_was_counted_is_known_by_its_minute_for_an_hour_and_more(
     for call in [*calls, *calls]:
         await gateway.begin(call, [], held=False).finish()
     assert len(await books.told("r")) == 3
-    names = [name async for name in books.client.scan_iter("t:t1:usage:counted:*")]
+    names = [name async for name in books.client.scan_iter("t:t1:usage:begun:*")]
     assert sorted([await books.client.hlen(name) for name in names]) == [1, 2]
     assert all([3600 < await books.client.ttl(name) <= 5400 for name in names])
