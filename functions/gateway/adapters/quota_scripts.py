@@ -188,8 +188,8 @@ return 1
 """
 )
 
-# ARGV: usage ids.
-RELEASE = Script(_BEGIN + _GIVE_BACK + "for _, id in ipairs(ARGV) do give_back(id, false) end\nreturn 1\n")
+# ARGV: usage id.
+RELEASE = Script(_BEGIN + _GIVE_BACK + "give_back(ARGV[1], false)\nreturn 1\n")
 
 # ARGV: milliseconds held from now on, usage ids. What has expired stays so.
 RENEW = Script(

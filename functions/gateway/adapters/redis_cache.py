@@ -18,6 +18,7 @@ import orjson
 
 from functions.gateway.adapters.cache_scripts import FIND, LAND, NOTE, STORE
 from functions.gateway.adapters.redis_link import (
+    Owed,
     RedisAway,
     RedisLink,
     RedisRefused,
@@ -58,8 +59,6 @@ _LOOK_LENGTH = 5
 _STORE_LENGTH = 13
 # Of what a hash and its bookkeeping take besides the fields themselves.
 _OVERHEAD_BYTES = 600
-# Leases to be ended once Redis is back; they are of the calls that were under way when it went.
-_MOST_UNLANDED = 10_000
 
 
 class RedisAnswerCache:
@@ -77,8 +76,7 @@ class RedisAnswerCache:
         self._searches = 0
         self._is_full = False
         self._noted: dict[str, tuple[dict[str, int], dict[str, None]]] = {}
-        # By tenant, digest and token.
-        self._unlanded: dict[tuple[str, str, str], None] = {}
+        self._owed = Owed(link)
 
     def begin_exact(self, key: CacheKey, token: str = "") -> "asyncio.Future[Any] | None":
         """Look now for what `find_exact` will be asked for."""
@@ -109,25 +107,7 @@ class RedisAnswerCache:
 
     async def land(self, key: CacheKey, token: str) -> None:
         """Let others ask: now, or as soon as Redis is back."""
-        lease = (key.tenant_id, key.exact, token)
-        if not await self._has_landed(lease) and len(self._unlanded) < _MOST_UNLANDED:
-            self._unlanded[lease] = None
-
-    async def _has_landed(self, lease: tuple[str, str, str]) -> bool:
-        tenant_id, exact, token = lease
-        try:
-            await LAND.run(self._link, [base(tenant_id)], [exact, token])
-        except RedisAway:
-            return False
-        except RedisRefused as error:
-            _logger.info("a lease is left to expire", extra={"reason": str(error)})
-        return True
-
-    async def _land_late(self) -> None:
-        for lease in list(self._unlanded):
-            if not await self._has_landed(lease):
-                return
-            del self._unlanded[lease]
+        await self._owed.run(LAND, [base(key.tenant_id)], [key.exact, token])
 
     async def find_similar(
         self, key: CacheKey, vector: QuestionVector, control: CacheControl
@@ -229,7 +209,7 @@ class RedisAnswerCache:
         try:
             while True:
                 await asyncio.sleep(_NOTE_SECONDS)
-                await self._land_late()
+                await self._owed.catch_up()
                 await self._write()
                 await self._look_for_room()
         finally:

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import hiredis
 
 _logger = logging.getLogger(__name__)
+_MOST_OWED = 10_000
 
 
 class RedisAway(Exception):
@@ -221,6 +222,40 @@ class Script:
             if not str(reply).startswith("NOSCRIPT"):
                 raise RedisRefused(str(reply))
         return _unwrapped(await link.ask(b"*%d%b%b" % (length + 2, self._whole, parts)))
+
+
+class Owed:
+    """Runs of scripts that nobody waits for, and that Redis must not be left without: what it was away for comes later.
+
+    The first are kept: they are of the calls that were under way when it went, which it may have heard.
+    """
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+        self._left: dict[tuple[Script, tuple[str, ...], tuple[str, ...]], None] = {}
+
+    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[str]) -> None:
+        """Have a script run now, or as soon as Redis is back."""
+        run = (script, tuple(keys), tuple(arguments))
+        if not await self._has_run(*run) and len(self._left) < _MOST_OWED:
+            self._left[run] = None
+
+    async def catch_up(self) -> None:
+        """Have run what Redis was away for, as far as it is there."""
+        for run in list(self._left):
+            if not await self._has_run(*run):
+                return
+            del self._left[run]
+
+    async def _has_run(self, script: Script, keys: Sequence[str], arguments: Sequence[str]) -> bool:
+        try:
+            await script.run(self._link, keys, arguments)
+        except RedisAway:
+            return False
+        except RedisRefused as error:
+            # What it would have ended ends by itself, later.
+            _logger.info("redis refused a script", extra={"reason": str(error)})
+        return True
 
 
 class _Wire(asyncio.Protocol):

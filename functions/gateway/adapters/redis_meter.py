@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
-from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,6 +14,7 @@ from prometheus_client import Counter
 
 from functions.gateway.adapters.quota_scripts import FIRST_KEYS, RELEASE, RENEW, RESERVE, SETTLE
 from functions.gateway.adapters.redis_link import (
+    Owed,
     RedisAway,
     RedisLink,
     RedisRefused,
@@ -34,11 +34,8 @@ _KEEP_SECONDS = 40 * 86_400
 # A call is settled in the window in which it began, however long it took.
 _COUNTER_SECONDS = 3_600
 _RENEWALS_PER_LEASE = 3
-# Ids that a script is given at once.
-_MOST_IDS = 1_000
+_MOST_RENEWED = 1_000
 _LATE_SECONDS = 1.0
-# Reservations to be given back once Redis is back; they are of the calls that were under way when it went.
-_MOST_UNRELEASED = 10_000
 _MOST_WITH_CONTENT = 10_000
 # In a spooled line, between a record and what was said; JSON has none.
 _TAB = b"\t"
@@ -82,7 +79,7 @@ class RedisMeter:
         self._lease_ms = written(round(lease_seconds * 1000))
         self._most_with_content = written(most_with_content)
         self._held: dict[str, None] = {}
-        self._unreleased: dict[str, None] = {}
+        self._owed = Owed(link)
 
     async def reserve(
         self, record: UsageRecord, holds: Sequence[Hold], completion: int, *, again: bool = False
@@ -122,8 +119,7 @@ class RedisMeter:
     async def release(self, usage_id: str) -> None:
         """Give back what is held for a call that has used nothing: now, or as soon as Redis is back."""
         self._held.pop(usage_id, None)
-        if not await self._has_released(usage_id) and len(self._unreleased) < _MOST_UNRELEASED:
-            self._unreleased[usage_id] = None
+        await self._owed.run(RELEASE, FIRST_KEYS, [usage_id])
 
     async def fail(self, record: UsageRecord, *, held: bool) -> None:
         """Count a call that used nothing of any limit, and give back what is held for it, in one step."""
@@ -193,30 +189,14 @@ class RedisMeter:
             seen, until = list(self._held), time.monotonic() + self._lease / _RENEWALS_PER_LEASE
             while (left := until - time.monotonic()) > 0:
                 await asyncio.sleep(min(left, _LATE_SECONDS))
-                await self._release_late()
+                await self._owed.catch_up()
             lasting = [usage_id for usage_id in seen if usage_id in self._held]
             try:
-                for start in range(0, max(1, len(lasting)), _MOST_IDS):
-                    batch = lasting[start : start + _MOST_IDS]
+                for start in range(0, max(1, len(lasting)), _MOST_RENEWED):
+                    batch = lasting[start : start + _MOST_RENEWED]
                     EXPIRED.inc(await RENEW.run(self._link, [*FIRST_KEYS], [round(self._lease * 1000), *batch]))
             except (RedisAway, RedisRefused) as error:
                 _logger.debug("reservations were not renewed", extra={"reason": str(error)})
-
-    async def _has_released(self, *usage_ids: str) -> bool:
-        try:
-            await RELEASE.run(self._link, [*FIRST_KEYS], usage_ids)
-        except RedisAway:
-            return False
-        except RedisRefused as error:
-            _logger.info("a reservation is left to expire", extra={"reason": str(error)})
-        return True
-
-    async def _release_late(self) -> None:
-        while batch := list(islice(self._unreleased, _MOST_IDS)):
-            if not await self._has_released(*batch):
-                return
-            for usage_id in batch:
-                del self._unreleased[usage_id]
 
     def _begin(
         self, record: UsageRecord, line: bytes, limits: Sequence[Limit], *, held: bool, content: bytes
